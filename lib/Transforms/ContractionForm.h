@@ -64,6 +64,11 @@ llvm::SetVector<mlir::Operation *> sliceInBody(mlir::linalg::LinalgOp op,
 /// Whether a value is decoded weights, moved or widened at most.
 bool isDecoded(mlir::Value value);
 
+/// For each dimension of the result of a transposition, which may widen the
+/// elements, the dimension of its input; nullopt for anything else.
+std::optional<llvm::SmallVector<int64_t>>
+transposition(mlir::linalg::LinalgOp op);
+
 /// Whether each dimension of a tensor is one loop, each loop once, or has one
 /// element, whatever the loops.
 bool isProjection(mlir::AffineMap map, mlir::RankedTensorType type);

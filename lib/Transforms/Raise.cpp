@@ -92,6 +92,7 @@ private:
     populateRaiseGatherPatterns(patterns);
     populateRaiseLoopPatterns(patterns);
     populateRaiseProductPatterns(patterns);
+    populateRaiseConcatPatterns(patterns);
     populateRaiseSlicePatterns(patterns);
     populateRaiseMatmulPatterns(patterns);
     populateRaiseRoundingPatterns(patterns);

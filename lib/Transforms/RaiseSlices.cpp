@@ -16,9 +16,7 @@
 using namespace mlir;
 using namespace mxfp4;
 
-/// For each dimension of the result of a transposition, which may widen the
-/// elements, the dimension of its input; nullopt for anything else.
-static std::optional<SmallVector<int64_t>> transposition(linalg::LinalgOp op) {
+std::optional<SmallVector<int64_t>> mxfp4::transposition(linalg::LinalgOp op) {
   if (op.getNumDpsInputs() != 1 || op->getNumResults() != 1 ||
       !op.hasPureTensorSemantics() || op.getNumReductionLoops() != 0)
     return std::nullopt;

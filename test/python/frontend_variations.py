@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from frontend_decodes import decodes
+from frontend_joins import joins
 from frontend_matmuls import matmuls
 from frontend_products import products
 from frontend_text import BATCHED, Variation, X, Y, function
@@ -15,4 +16,4 @@ def variations() -> list[Variation]:
         Variation(f"decode-{name}", function(text, BATCHED, X, Y), options, remark)
         for name, text, options, remark in decodes()
     ]
-    return [*found, *matmuls(), *products()]
+    return [*found, *matmuls(), *products(), *joins()]

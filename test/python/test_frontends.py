@@ -159,7 +159,7 @@ def test_bits_of_tosa(name: str) -> None:
 VARIATIONS = variations()
 
 
-QUICK = ("decode-high-nibble-first", "decode-wrong-table", "scf-forall", "one-hot")
+QUICK = ("decode-high-nibble-first", "decode-wrong-table", "scf-forall", "one-hot", "join-branches")
 
 
 @pytest.mark.parametrize(

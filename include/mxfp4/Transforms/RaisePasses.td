@@ -64,8 +64,9 @@ def Raise : Pass<"mxfp4-raise"> {
        loop, several or none, in any order behind transpositions, reshapes,
        slices, widenings and broadcasts; codes and scales are transposed if need
        be. The decode may be in the body, too, and the products may be a tensor
-       that a sum takes. Where numbers select the weights of each
-       row, each row is a group with that id. Multiplications and additions must
+       that a sum takes. Of weights that are decoded apart and joined, codes and
+       scales are joined instead. Where numbers select the weights of each row,
+       each row is a group with that id. Multiplications and additions must
        be in f32; a bf16 accumulator rounds after every addition, which is another
        operation without a promise. The init is filled with +0.0, in any way of
        writing it (`linalg` accumulates onto it), or is f32 and added behind.

@@ -1,0 +1,135 @@
+// Weights that are decoded apart and joined, such as gate and up: the codes and
+// the scales are joined.
+//
+// RUN: mxfp4-opt %s --split-input-file --mxfp4-raise 2>/dev/null | FileCheck %s
+
+#x = affine_map<(e, t, n, k) -> (e, t, k)>
+#w = affine_map<(e, t, n, k) -> (e, n, k)>
+#y = affine_map<(e, t, n, k) -> (e, t, n)>
+
+// CHECK-LABEL: func @gate_and_up(
+// CHECK-SAME:    %{{.*}}, %[[C:.*]]: tensor<4x48x2x16xi8>, %[[S:.*]]: tensor<4x48x2xi8>, %[[D:.*]]: tensor<4x32x2x16xi8>, %[[T:.*]]: tensor<4x32x2xi8>)
+// CHECK:         %[[CODES:.*]] = tensor.concat dim(1) %[[C]], %[[D]]
+// CHECK:         %[[SCALES:.*]] = tensor.concat dim(1) %[[S]], %[[T]]
+// CHECK:         mxfp4.grouped_matmul {{.*}} weights(%[[CODES]], %[[SCALES]] : tensor<4x80x2x16xi8>, tensor<4x80x2xi8>)
+func.func @gate_and_up(%x: tensor<4x8x64xbf16>, %c: tensor<4x48x2x16xi8>, %s: tensor<4x48x2xi8>,
+    %d: tensor<4x32x2x16xi8>, %t: tensor<4x32x2xi8>) -> tensor<4x8x80xf32> {
+  %ge = tensor.empty() : tensor<4x48x64xbf16>
+  %gate = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>) scales(%s : tensor<4x48x2xi8>)
+      outs(%ge : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %ue = tensor.empty() : tensor<4x32x64xbf16>
+  %up = mxfp4.dequantize codes(%d : tensor<4x32x2x16xi8>) scales(%t : tensor<4x32x2xi8>)
+      outs(%ue : tensor<4x32x64xbf16>) -> tensor<4x32x64xbf16>
+  %e = tensor.empty() : tensor<4x80x64xbf16>
+  %half = tensor.insert_slice %up into %e[0, 48, 0] [4, 32, 64] [1, 1, 1]
+      : tensor<4x32x64xbf16> into tensor<4x80x64xbf16>
+  %w = tensor.insert_slice %gate into %half[0, 0, 0] [4, 48, 64] [1, 1, 1]
+      : tensor<4x48x64xbf16> into tensor<4x80x64xbf16>
+  %f = arith.constant dense<0.0> : tensor<4x8x80xf32>
+  %y = linalg.batch_matmul indexing_maps = [#x, #w, #y]
+      ins(%x, %w : tensor<4x8x64xbf16>, tensor<4x80x64xbf16>)
+      outs(%f : tensor<4x8x80xf32>) -> tensor<4x8x80xf32>
+  return %y : tensor<4x8x80xf32>
+}
+
+// -----
+
+// Not next to each other: row 48 of N has neither.
+
+// CHECK-LABEL: func @gap(
+// CHECK-NOT:     tensor.concat
+func.func @gap(%c: tensor<4x48x2x16xi8>, %s: tensor<4x48x2xi8>) -> tensor<4x97x64xbf16> {
+  %ge = tensor.empty() : tensor<4x48x64xbf16>
+  %g = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>) scales(%s : tensor<4x48x2xi8>)
+      outs(%ge : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %e = arith.constant dense<0.0> : tensor<4x97x64xbf16>
+  %half = tensor.insert_slice %g into %e[0, 49, 0] [4, 48, 64] [1, 1, 1]
+      : tensor<4x48x64xbf16> into tensor<4x97x64xbf16>
+  %w = tensor.insert_slice %g into %half[0, 0, 0] [4, 48, 64] [1, 1, 1]
+      : tensor<4x48x64xbf16> into tensor<4x97x64xbf16>
+  return %w : tensor<4x97x64xbf16>
+}
+
+// -----
+
+// Of one expert, the second half only.
+
+// CHECK-LABEL: func @one_expert(
+// CHECK-NOT:     tensor.concat
+func.func @one_expert(%c: tensor<1x48x2x16xi8>, %s: tensor<1x48x2xi8>, %e: tensor<4x96x64xbf16>)
+    -> tensor<4x96x64xbf16> {
+  %ge = tensor.empty() : tensor<1x48x64xbf16>
+  %g = mxfp4.dequantize codes(%c : tensor<1x48x2x16xi8>) scales(%s : tensor<1x48x2xi8>)
+      outs(%ge : tensor<1x48x64xbf16>) -> tensor<1x48x64xbf16>
+  %half = tensor.insert_slice %g into %e[0, 0, 0] [1, 48, 64] [1, 1, 1]
+      : tensor<1x48x64xbf16> into tensor<4x96x64xbf16>
+  %w = tensor.insert_slice %g into %half[0, 48, 0] [1, 48, 64] [1, 1, 1]
+      : tensor<1x48x64xbf16> into tensor<4x96x64xbf16>
+  return %w : tensor<4x96x64xbf16>
+}
+
+// -----
+
+#id = affine_map<(e, n, k) -> (e, n, k)>
+
+// The second branch reads the part from its first row on.
+
+// CHECK-LABEL: func @branches(
+// CHECK:         tensor.concat dim(1)
+// CHECK:         mxfp4.dequantize
+
+// The second branch reads the rows that the first one would.
+
+// CHECK-LABEL: func @same_rows(
+// CHECK-NOT:     tensor.concat
+func.func @branches(%c: tensor<4x48x2x16xi8>, %s: tensor<4x48x2xi8>) -> tensor<4x96x64xbf16> {
+  %ge = tensor.empty() : tensor<4x48x64xbf16>
+  %g = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>) scales(%s : tensor<4x48x2xi8>)
+      outs(%ge : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %c48 = arith.constant 48 : index
+  %e = tensor.empty() : tensor<4x96x64xbf16>
+  %w = linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel", "parallel"]}
+      outs(%e : tensor<4x96x64xbf16>) {
+    ^bb0(%o: bf16):
+      %i = linalg.index 0 : index
+      %j = linalg.index 1 : index
+      %k = linalg.index 2 : index
+      %first = arith.cmpi ult, %j, %c48 : index
+      %v = scf.if %first -> (bf16) {
+        %a = tensor.extract %g[%i, %j, %k] : tensor<4x48x64xbf16>
+        scf.yield %a : bf16
+      } else {
+        %less = arith.subi %j, %c48 : index
+        %b = tensor.extract %g[%i, %less, %k] : tensor<4x48x64xbf16>
+        scf.yield %b : bf16
+      }
+      linalg.yield %v : bf16
+  } -> tensor<4x96x64xbf16>
+  return %w : tensor<4x96x64xbf16>
+}
+
+func.func @same_rows(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>) -> tensor<4x96x64xbf16> {
+  %ge = tensor.empty() : tensor<4x96x64xbf16>
+  %g = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>)
+      outs(%ge : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %c48 = arith.constant 48 : index
+  %e = tensor.empty() : tensor<4x96x64xbf16>
+  %w = linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel", "parallel"]}
+      outs(%e : tensor<4x96x64xbf16>) {
+    ^bb0(%o: bf16):
+      %i = linalg.index 0 : index
+      %j = linalg.index 1 : index
+      %k = linalg.index 2 : index
+      %first = arith.cmpi ult, %j, %c48 : index
+      %v = scf.if %first -> (bf16) {
+        %a = tensor.extract %g[%i, %j, %k] : tensor<4x96x64xbf16>
+        scf.yield %a : bf16
+      } else {
+        %less = arith.subi %j, %c48 : index
+        %b = tensor.extract %g[%i, %less, %k] : tensor<4x96x64xbf16>
+        scf.yield %b : bf16
+      }
+      linalg.yield %v : bf16
+  } -> tensor<4x96x64xbf16>
+  return %w : tensor<4x96x64xbf16>
+}

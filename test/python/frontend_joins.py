@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Weights that are decoded apart and joined, such as gate and up, as front ends spell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+from frontend_text import PLAIN, E, K, T, Variation, function, generic, zeros
+
+N1, N2 = 96, 32
+_MORE = "which does more than move or widen them"
+_OTHER = ("we", "wd", "w", "table", "c", "s")
+
+
+def _second(n: int) -> str:
+    """A decode of other codes and scales, `%c2` and `%s2`, to `%w2`."""
+    text = PLAIN.replace(f"{E}x{N1}x", f"{E}x{n}x")
+    for name in _OTHER:
+        for end in (" ", ",", "["):
+            text = text.replace(f"%{name}{end}", f"%{name}2{end}")
+    return text
+
+
+def _tensor(shape: tuple[int, ...], dtype: str = "bf16") -> str:
+    return f"tensor<{'x'.join(map(str, shape))}x{dtype}>"
+
+
+def concat(parts: list[tuple[str, tuple[int, ...]]], dim: int, dtype: str = "bf16") -> str:
+    """The parts, by name and shape, as `%joined`."""
+    types = ", ".join(_tensor(shape, dtype) for _, shape in parts)
+    names = ", ".join(name for name, _ in parts)
+    return (f"%joined = tensor.concat dim({dim}) {names} : ({types}) -> "
+            f"{_tensor(joined(parts, dim), dtype)}\n")  # fmt: skip
+
+
+def joined(parts: list[tuple[str, tuple[int, ...]]], dim: int) -> tuple[int, ...]:
+    """The shape of all parts together."""
+    shape = list(parts[0][1])
+    shape[dim] = sum(part[dim] for _, part in parts)
+    return tuple(shape)
+
+
+def inserts(
+    parts: list[tuple[str, tuple[int, ...]]], dim: int, order: list[int], shift: int = 0
+) -> str:
+    """Slices that are put into a tensor in some order; the last one ``shift`` too far in front."""
+    shape = joined(parts, dim)
+    first = "arith.constant dense<0.0>" if shift else "tensor.empty()"
+    into, text = "%j0", f"%j0 = {first} : {_tensor(shape)}\n"
+    for step, number in enumerate(order):
+        name, part = parts[number]
+        at = [0] * len(shape)
+        at[dim] = sum(p[dim] for _, p in parts[:number])
+        at[dim] -= shift if number == len(parts) - 1 else 0
+        out = "%joined" if step == len(order) - 1 else f"%j{step + 1}"
+        text += (f"{out} = tensor.insert_slice {name} into {into}{at} {list(part)} "
+                 f"{[1] * len(shape)} : {_tensor(part)} into {_tensor(shape)}\n")  # fmt: skip
+        into = out
+    return text
+
+
+def branches(parts: list[tuple[str, tuple[int, ...]]], dim: int) -> str:
+    """A branch for each part, as stablehlo-legalize-to-linalg writes it."""
+    shape = joined(parts, dim)
+    loops = [f"%i{d}" for d in range(len(shape))]
+    indices = "\n".join(f"{loop} = linalg.index {d} : index" for d, loop in enumerate(loops))
+
+    def branch(number: int, begin: int) -> str:
+        """Operations that give `%v` of the parts from one on."""
+        name, part = parts[number]
+        at, less = list(loops), ""
+        if begin:
+            at[dim] = f"%less{number}"
+            less = (f"%begin{number} = arith.constant {begin} : index\n"
+                    f"{at[dim]} = arith.subi {loops[dim]}, %begin{number} : index\n")  # fmt: skip
+        read = f"{less}%r{number} = tensor.extract {name}[{', '.join(at)}] : {_tensor(part)}\n"
+        if number == len(parts) - 1:
+            return read
+        rest = branch(number + 1, begin + part[dim])
+        last = "r" if number + 2 == len(parts) else "v"
+        return f"""%end{number} = arith.constant {begin + part[dim]} : index
+      %below{number} = arith.cmpi ult, {loops[dim]}, %end{number} : index
+      %v{number} = scf.if %below{number} -> (bf16) {{
+        {read}scf.yield %r{number} : bf16
+      }} else {{
+        {rest}scf.yield %{last}{number + 1} : bf16
+      }}
+"""
+
+    dims = ", ".join(f"d{d}" for d in range(len(shape)))
+    kinds = ", ".join(['"parallel"'] * len(shape))
+    return f"""%je = tensor.empty() : {_tensor(shape)}
+  %joined = linalg.generic {{indexing_maps = [affine_map<({dims}) -> ({dims})>],
+      iterator_types = [{kinds}]}} outs(%je : {_tensor(shape)}) {{
+    ^bb0(%out: bf16):
+      {indices}
+      {branch(0, 0)}linalg.yield %v0 : bf16
+  }} -> {_tensor(shape)}
+"""
+
+
+def program(join: str, shape: tuple[int, int, int], n: int = N2, k_major: bool = False) -> str:
+    """A matmul of rows with `%joined`, of experts, N and K, or experts, K and N."""
+    e, n_, k = (shape[0], shape[2], shape[1]) if k_major else shape
+    x, y = _tensor((e, T, k)), _tensor((e, T, n_), "f32")
+    map_ = "e, k, n" if k_major else "e, n, k"
+    return function(
+        PLAIN + _second(n) + join,
+        zeros(y) + generic("%x, %joined", f"{x}, {_tensor(shape)}",
+                           f"e, t, k; {map_}; e, t, n", y, "e, t, n, k"),
+        x, y, f", %c2: {_tensor((E, n, 2, 16), 'i8')}, %s2: {_tensor((E, n, 2), 'i8')}",
+    )  # fmt: skip
+
+
+def _transposed(name: str, n: int) -> str:
+    return f"""%e{name} = tensor.empty() : {_tensor((E, K, n))}
+  %t{name} = linalg.transpose ins(%{name} : {_tensor((E, n, K))})
+      outs(%e{name} : {_tensor((E, K, n))}) permutation = [0, 2, 1]
+"""
+
+
+def _stacked(name: str) -> str:
+    shape = (E, N1, 1, K)
+    return (f"%x{name} = tensor.expand_shape %{name} [[0], [1, 2], [3]] output_shape "
+            f"{list(shape)} : {_tensor((E, N1, K))} into {_tensor(shape)}\n")  # fmt: skip
+
+
+def _gate_and_up() -> Iterator[Variation]:
+    parts = [("%w", (E, N1, K)), ("%w2", (E, N2, K))]
+    shape = (E, N1 + N2, K)
+    assert prod(joined(parts, 1)) == prod(shape)
+    yield Variation("join-concat", program(concat(parts, 1), shape))
+    yield Variation("join-slices", program(inserts(parts, 1, [0, 1]), shape))
+    yield Variation("join-slices-backwards", program(inserts(parts, 1, [1, 0]), shape))
+    yield Variation("join-branches", program(branches(parts, 1), shape))
+    three = [*parts, ("%w", (E, N1, K))]
+    yield Variation("join-three", program(concat(three, 1), (E, 2 * N1 + N2, K)))
+    yield Variation("join-three-branches", program(branches(three, 1), (E, 2 * N1 + N2, K)))
+    overlap = program(inserts(parts, 1, [0, 1], shift=8), shape)
+    yield Variation("join-overlapping", overlap, remark=_MORE)
+
+
+def joins() -> Iterator[Variation]:
+    """Matmuls of weights that two decodes give."""
+    yield from _gate_and_up()
+    turned = [("%tw", (E, K, N1)), ("%tw2", (E, K, N2))]
+    both = _transposed("w", N1) + _transposed("w2", N2)
+    wide = (E, K, N1 + N2)
+    yield Variation("join-k-major", program(both + concat(turned, 2), wide, k_major=True))
+    yield Variation("join-k-major-slices", program(both + inserts(turned, 2, [0, 1]), wide,
+                                                   k_major=True))  # fmt: skip
+    stack = [("%xw", (E, N1, 1, K)), ("%xw2", (E, N1, 1, K))]
+    flat = f"""%joined4 = tensor.collapse_shape %joined [[0], [1, 2], [3]]
+      : {_tensor((E, N1, 2, K))} into {_tensor((E, 2 * N1, K))}
+"""
+    text = program(_stacked("w") + _stacked("w2") + concat(stack, 2) + flat, (E, 2 * N1, K), N1)
+    yield Variation("join-interleaved", text.replace("ins(%x, %joined :", "ins(%x, %joined4 :"))
+    experts = [("%w", (E, N1, K)), ("%w2", (E, N1, K))]
+    yield Variation("join-experts", program(concat(experts, 0), (2 * E, N1, K), N1))
+    yield Variation("join-along-k", program(concat(experts, 2), (E, N1, 2 * K), N1))
+    plain = program(concat([("%w", (E, N1, K)), ("%p", (E, N2, K))], 1), (E, N1 + N2, K))
+    plain = plain.replace("%x: ", f"%p: {_tensor((E, N2, K))}, %x: ")
+    yield Variation("join-other-weights", plain, remark=_MORE)
