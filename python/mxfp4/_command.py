@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from ._signals import Stopped, stoppable
@@ -28,6 +29,12 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, **options})
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        # As a path, nothing is the folder that the command runs in: an unset variable of a shell.
+        if action.type is Path and not arg_string:
+            raise argparse.ArgumentError(action, "expected the name of a file or folder, got ''")
+        return super()._get_value(action, arg_string)
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if message:

@@ -229,6 +229,8 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
         (("experts=1 n=2 k=32", "--some-absent"), "--some-absent and --max-tokens go with"),
         (("experts=1 n=2 k=32", "--max-tokens", "4"), "--some-absent and --max-tokens go with"),
         (("experts=1 n=2 k=32", "--top", "2"), "--top goes with --checkpoint"),
+        (("experts=1 n=2 k=32", "--max-rows", "0"), "--max-rows must be at least 1, got 0"),
+        (("--checkpoint", checkpoint, "--top", "-1"), "--top must be at least 0, got -1"),
         (("experts=1 n=2 k=32", "--rows-hint", "2", "--max-rows", "4"), "goes without --rows-hint"),
         ((checkpoint / "config.json", "--max-rows", "4"), "with no file of MLIR"),
     ):
@@ -249,6 +251,11 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
     missing = Said("compile", "experts=1 n=2 k=32", "-o", tmp_path / "k", MXFP4_LIBRARY="/none.so")
     missing.error("no compiler to make one")
     missing.error("MXFP4_LIBRARY names /none.so, which is no file: correct or unset it.")
+    for empty in (("pack", checkpoint, "-o", ""), ("compile", "experts=1 n=2 k=32", "-o", ""),
+                  ("inspect", ""), ("bench", "--compile", "")):  # fmt: skip
+        unset = Said(*empty)
+        assert unset.status == 2
+        assert "expected the name of a file or folder, got ''" in unset.err
     negative = Said("compile", "experts=1 n=2 k=32", "-o", tmp_path / "k", "--rows-hint", "-3")
     assert negative.status == 2
     assert "expected a number of rows, 0 or more, got '-3'" in negative.err.replace("\n", " ")
@@ -268,6 +275,8 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
         (("--layer", tmp_path, "--tokens", "0"), "and tokens at least 1"),
         (("--compile", tmp_path / "k", "--json", "a.json", "--steady", "0"), "--json and --steady"),
         (("--compile", tmp_path / "k", "--layer", "--plot", "a.svg"), "leave out --plot."),
+        (("--budget", "nan"), "--budget must be seconds, 0 or more, got nan."),
+        (("--steady", "-1"), "--steady must be seconds, 0 or more, got -1."),
         (("--problem", "experts=1 n=2 k=32 activations=fp8"), "next to bf16 with --fp8: leave out"),
         (("--problem", "experts=1 n=2 k=32 gather=1"), "optional operands: leave out gather="),
     ):

@@ -82,6 +82,10 @@ def run(options: argparse.Namespace) -> int:
     if options.layer == shapes.WHOLE:
         return _layer(options)
     _check_together(options)
+    if options.budget is not None and not options.budget >= 0:
+        raise Error(f"--budget must be seconds, 0 or more, got {options.budget:g}.")
+    if options.steady is not None and not 0 <= options.steady < float("inf"):
+        raise Error(f"--steady must be seconds, 0 or more, got {options.steady:g}.")
     if options.marlin or (options.humming and not options.fp8):
         raise Error("--marlin and --humming are columns of whole layers; add --layer. (--humming "
                     "is one of --fp8, too.)")  # fmt: skip

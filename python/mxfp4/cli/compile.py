@@ -100,6 +100,10 @@ def run(options: argparse.Namespace) -> int:
     if options.max_rows is not None and (file is not None or options.rows_hint is not None):
         raise Error("--max-rows goes without --rows-hint, and with no file of MLIR: these mean one"
                     " kernel each.")  # fmt: skip
+    for name, least in (("max_rows", 1), ("top", 0)):
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise Error(f"--{name.replace('_', '-')} must be at least {least}, got {value}.")
     if options.accumulation is not None and options.activations != "fp8":
         raise Error("--accumulation goes with --activations fp8.")
     if options.activations is not None and not options.checkpoint:
