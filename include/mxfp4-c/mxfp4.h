@@ -7,7 +7,9 @@
 |* Opaque handles, no global state: a compiler, with the modules that it      *|
 |* parsed, belongs to one thread at a time, and several may work at once.     *|
 |* Functions that can fail return null or a non-zero value after telling the  *|
-|* compiler's diagnostic function why, on the thread that called.             *|
+|* compiler's diagnostic function why, on the thread that called. What they   *|
+|* return may be passed on: of a null module or artifact all is null. A null  *|
+|* compiler is not allowed.                                                   *|
 |*                                                                            *|
 |* What functions return as `char *` belongs to the caller, who frees it with *|
 |* mxfp4_string_free.                                                         *|
@@ -89,7 +91,7 @@ MXFP4_API int mxfp4_module_run(mxfp4_module *module, const char *pipeline);
  *  function returns. */
 typedef void (*mxfp4_trace_fn)(const char *pass, const char *summary,
                                const char *mlir, void *user);
-/** Runs a pipeline, and calls `trace` after each pass. */
+/** Runs a pipeline, and calls `trace`, unless it is null, after each pass. */
 MXFP4_API int mxfp4_module_trace(mxfp4_module *module, const char *pipeline,
                                  mxfp4_trace_fn trace, void *user);
 
@@ -132,7 +134,8 @@ MXFP4_API mxfp4_cpu_kernel *mxfp4_jit(mxfp4_compiler *compiler,
 /** Runs it on contiguous buffers of the problem's shapes. `expert_ids` is null
  *  unless the problem has them. Returns 0, or 1 if the offsets are not
  *  0 <= ... <= rows, 2 if an expert id is out of range, 3 if `expert_ids` is
- *  there or missing against the problem: nothing is then stored. */
+ *  there or missing against the problem, or another address is null:
+ *  nothing is then stored. */
 MXFP4_API int mxfp4_cpu_run(const mxfp4_cpu_kernel *kernel, const void *x,
                             int64_t rows, const void *weights,
                             const int32_t *offsets, const int32_t *expert_ids,
@@ -143,7 +146,7 @@ typedef struct mxfp4_operand {
   void *data;
 } mxfp4_operand;
 /** The same for whatever operands the problem has. Returns 3 if an operand is
- *  missing, or given although the problem does not have it. */
+ *  missing or null, or given although the problem does not have it. */
 MXFP4_API int mxfp4_cpu_run_operands(const mxfp4_cpu_kernel *kernel,
                                      int64_t rows,
                                      const mxfp4_operand *operands,

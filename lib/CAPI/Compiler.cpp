@@ -142,14 +142,18 @@ mxfp4_artifact *mxfp4_compile(mxfp4_compiler *compiler, const char *mlir,
 }
 
 const char *mxfp4_artifact_ptx(const mxfp4_artifact *artifact) {
-  return artifact->artifact.ptx.c_str();
+  return artifact ? artifact->artifact.ptx.c_str() : nullptr;
 }
 
 const char *mxfp4_artifact_manifest(const mxfp4_artifact *artifact) {
-  return artifact->artifact.manifest.c_str();
+  return artifact ? artifact->artifact.manifest.c_str() : nullptr;
 }
 
 const void *mxfp4_artifact_cubin(const mxfp4_artifact *artifact, size_t *size) {
+  if (size)
+    *size = 0;
+  if (!artifact)
+    return nullptr;
   const std::string &cubin = artifact->artifact.cubin;
   if (size)
     *size = cubin.size();

@@ -182,9 +182,14 @@ int mxfp4_cpu_run(const mxfp4_cpu_kernel *kernel, const void *x, int64_t rows,
 
 int mxfp4_cpu_run_operands(const mxfp4_cpu_kernel *kernel, int64_t rows,
                            const mxfp4_operand *operands, size_t count) {
+  if (!kernel || (count && !operands))
+    return 3;
   llvm::StringMap<void *> given;
-  for (size_t i = 0; i < count; ++i)
+  for (size_t i = 0; i < count; ++i) {
+    if (!operands[i].name)
+      return 3;
     given[operands[i].name] = operands[i].data;
+  }
   std::vector<std::vector<char>> zeros;
   std::vector<std::vector<int64_t>> descriptors;
   const char *error = nullptr;
@@ -196,6 +201,10 @@ int mxfp4_cpu_run_operands(const mxfp4_cpu_kernel *kernel, int64_t rows,
       if (found == given.end())
         return 3;
       data = found->second;
+      // Memory of no rows needs no address.
+      if (!data && (rows != 0 || argument.shape.empty() ||
+                    !ShapedType::isDynamic(argument.shape[0])))
+        return 3;
       ++used;
     } else {
       data = zeros.emplace_back(argument.bytes).data();

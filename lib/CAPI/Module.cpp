@@ -48,10 +48,12 @@ mxfp4_module *mxfp4_parse(mxfp4_compiler *compiler, const void *source,
 void mxfp4_module_destroy(mxfp4_module *module) { delete module; }
 
 char *mxfp4_module_to_mlir(const mxfp4_module *module) {
-  return copyText(print(*module->module));
+  return module ? copyText(print(*module->module)) : nullptr;
 }
 
 char *mxfp4_module_to_bytecode(const mxfp4_module *module, size_t *size) {
+  if (!module)
+    return nullptr;
   std::string bytes;
   llvm::raw_string_ostream os(bytes);
   ModuleOp op = *module->module;
@@ -59,7 +61,8 @@ char *mxfp4_module_to_bytecode(const mxfp4_module *module, size_t *size) {
     op.emitError("cannot be written as bytecode");
     return nullptr;
   }
-  *size = bytes.size();
+  if (size)
+    *size = bytes.size();
   return copyText(bytes);
 }
 
@@ -94,6 +97,8 @@ private:
 static int run(mxfp4_module *module, StringRef pipeline,
                std::unique_ptr<PassInstrumentation> instrumentation) {
   mxfp4_register_passes();
+  if (!module)
+    return 1;
   ModuleOp op = *module->module;
   // Upstream's parser would overflow the stack.
   if (mlirDepth(pipeline) > kMostMlirDepth) {
@@ -123,17 +128,23 @@ int mxfp4_module_run(mxfp4_module *module, const char *pipeline) {
 
 int mxfp4_module_trace(mxfp4_module *module, const char *pipeline,
                        mxfp4_trace_fn trace, void *user) {
+  if (!module || !trace)
+    return run(module, pipeline, nullptr);
   return run(module, pipeline,
              std::make_unique<Trace>(*module->module, trace, user));
 }
 
 void mxfp4_module_kernels(const mxfp4_module *module, mxfp4_kernel_fn kernel,
                           void *user) {
+  if (!module || !kernel)
+    return;
   for (const PtxKernel &found : ptxKernels(*module->module))
     kernel(found.name.c_str(), found.ptx.c_str(), user);
 }
 
 char *mxfp4_module_describe(const mxfp4_module *module, const char *options) {
+  if (!module)
+    return nullptr;
   ModuleOp op = *module->module;
   FailureOr<CompileOptions> parsed = parseCompileOptions(
       options ? options : "", UnknownLoc::get(op.getContext()));
@@ -145,6 +156,12 @@ char *mxfp4_module_describe(const mxfp4_module *module, const char *options) {
 
 char *mxfp4_assemble(mxfp4_compiler *compiler, const char *ptx,
                      const char *chip, const char *ptxas) {
+  if (!ptx || !chip) {
+    emitError(compiler->unknownLocation())
+        << "expected " << (ptx ? "a chip" : "PTX")
+        << ", but got a null pointer";
+    return nullptr;
+  }
   FailureOr<std::string> text = assemblerReport(ptx, chip, ptxas ? ptxas : "",
                                                 compiler->unknownLocation());
   return failed(text) ? nullptr : copyText(*text);

@@ -200,6 +200,39 @@ static void testDiagnostics(void) {
   mxfp4_artifact_destroy(artifact);
   mxfp4_compiler_destroy(compiler);
 
+  /* What is null is told, or passed on. */
+  CHECK(mxfp4_module_run(NULL, "builtin.module()") == 1);
+  CHECK(mxfp4_module_trace(NULL, "builtin.module()", NULL, NULL) == 1);
+  CHECK(!mxfp4_module_to_mlir(NULL) && !mxfp4_module_to_bytecode(NULL, NULL));
+  CHECK(!mxfp4_module_describe(NULL, ""));
+  mxfp4_module_kernels(NULL, NULL, NULL);
+  mxfp4_module_destroy(NULL);
+  CHECK(!mxfp4_artifact_ptx(NULL) && !mxfp4_artifact_manifest(NULL));
+  size_t none = 1;
+  CHECK(!mxfp4_artifact_cubin(NULL, &none) && none == 0);
+  mxfp4_artifact_destroy(NULL);
+  CHECK(mxfp4_cpu_run(NULL, NULL, 0, NULL, NULL, NULL, NULL) == 3);
+  mxfp4_cpu_destroy(NULL);
+  compiler = mxfp4_compiler_create(listen, &heard);
+  memset(&heard, 0, sizeof(heard));
+  mxfp4_module *module = parseText(compiler, mlir);
+  CHECK(mxfp4_module_run(module, NULL) == 1);
+  CHECK(heardError(&heard, "cannot read the pass pipeline ''"));
+  CHECK(mxfp4_module_trace(module, "builtin.module(cse)", NULL, NULL) == 0);
+  char *bytecode = mxfp4_module_to_bytecode(module, NULL);
+  CHECK(bytecode != NULL);
+  mxfp4_string_free(bytecode);
+  mxfp4_module_destroy(module);
+  CHECK(!mxfp4_run_pipeline(compiler, mlir, NULL));
+  CHECK(heardError(&heard, "cannot read the pass pipeline ''"));
+  CHECK(!mxfp4_assemble(compiler, NULL, "sm_90a", NULL));
+  CHECK(heardError(&heard, "expected PTX, but got a null pointer"));
+  CHECK(!mxfp4_assemble(compiler, "", NULL, NULL));
+  CHECK(heardError(&heard, "expected a chip, but got a null pointer"));
+  CHECK(!mxfp4_jit(compiler, NULL));
+  CHECK(heardError(&heard, "expected MLIR, but got a null pointer"));
+  mxfp4_compiler_destroy(compiler);
+
   /* Without a diagnostic function errors are silent. */
   compiler = mxfp4_compiler_create(NULL, NULL);
   CHECK(!mxfp4_compile(compiler, "module {}", ""));

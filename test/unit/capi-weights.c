@@ -197,6 +197,11 @@ void testCpuKernel(void) {
   CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, badIds, y) == 2);
   CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, lowIds, y) == 2);
   CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, NULL, y) == 3);
+  CHECK(mxfp4_cpu_run(kernel, NULL, kRows, packed, offsets, ids, y) == 3);
+  CHECK(mxfp4_cpu_run(kernel, x, kRows, NULL, offsets, ids, y) == 3);
+  CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, NULL, ids, y) == 3);
+  CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, ids, NULL) == 3);
+  CHECK(mxfp4_cpu_run_operands(kernel, kRows, NULL, 1) == 3);
   /* By name: any order; what is missing, or not in the problem, is refused. */
   mxfp4_operand operands[] = {{"y", y},
                               {"expert_ids", (void *)badIds},
