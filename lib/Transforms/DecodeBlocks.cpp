@@ -90,10 +90,12 @@ Value mxfp4::sliceLeading(OpBuilder &b, tensor::ExtractSliceOp slice,
 
 namespace {
 
-/// The slice that `value` is, if it is one that keeps the trailing dimensions.
+/// The slice that `value` is, if it is one that keeps the trailing dimensions of
+/// a tensor with elements: a loop that never runs may slice one without.
 tensor::ExtractSliceOp leadingSlice(Value value, int64_t leading) {
   auto slice = value.getDefiningOp<tensor::ExtractSliceOp>();
-  if (!slice || !slice.hasUnitStride())
+  if (!slice || !slice.hasUnitStride() ||
+      llvm::is_contained(slice.getSourceType().getShape(), 0))
     return nullptr;
   const int64_t rank = slice.getSourceType().getRank(),
                 first = rank - (slice.getType().getRank() - leading);

@@ -309,3 +309,44 @@ func.func @rows_of_output(%x: tensor<4x?x32xbf16>, %c: tensor<4x48x1x16xi8>,
       outs(%init : tensor<4x48x5xf32>) -> tensor<4x48x5xf32>
   return %y : tensor<4x48x5xf32>
 }
+
+// -----
+
+// A loop over no experts, which cuts slices out of no weights, ends nothing.
+
+#x = affine_map<(m, n, k) -> (m, k)>
+#w = affine_map<(m, n, k) -> (n, k)>
+#y = affine_map<(m, n, k) -> (m, n)>
+
+// CHECK-LABEL: func @no_experts(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+func.func @no_experts(%x: tensor<8x64xbf16>, %c: tensor<0x96x2x32xf4E2M1FN>,
+    %s: tensor<0x96x2xf8E8M0FNU>, %init: tensor<8x96xf32>, %n: index) -> tensor<8x96xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  // expected-remark@below {{the loop must run from 0 to a constant number of experts in steps of 1}}
+  %all = scf.for %e = %c0 to %n step %c1 iter_args(%out = %init) -> (tensor<8x96xf32>) {
+    %cx = tensor.extract_slice %c[%e, 0, 0, 0] [1, 96, 2, 32] [1, 1, 1, 1]
+        : tensor<0x96x2x32xf4E2M1FN> to tensor<96x2x32xf4E2M1FN>
+    %sx = tensor.extract_slice %s[%e, 0, 0] [1, 96, 2] [1, 1, 1]
+        : tensor<0x96x2xf8E8M0FNU> to tensor<96x2xf8E8M0FNU>
+    %we = tensor.empty() : tensor<96x2x32xbf16>
+    %wd = linalg.generic {indexing_maps = [affine_map<(n, b, k) -> (n, b, k)>,
+                                           affine_map<(n, b, k) -> (n, b)>,
+                                           affine_map<(n, b, k) -> (n, b, k)>],
+                          iterator_types = ["parallel", "parallel", "parallel"]}
+        ins(%cx, %sx : tensor<96x2x32xf4E2M1FN>, tensor<96x2xf8E8M0FNU>)
+        outs(%we : tensor<96x2x32xbf16>) {
+      ^bb0(%code: f4E2M1FN, %scale: f8E8M0FNU, %o: bf16):
+        %v = arith.scaling_extf %code, %scale : f4E2M1FN, f8E8M0FNU to bf16
+        linalg.yield %v : bf16
+    } -> tensor<96x2x32xbf16>
+    %w = tensor.collapse_shape %wd [[0], [1, 2]] : tensor<96x2x32xbf16> into tensor<96x64xbf16>
+    %ye = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%x, %w : tensor<8x64xbf16>, tensor<96x64xbf16>) outs(%out : tensor<8x96xf32>)
+        -> tensor<8x96xf32>
+    scf.yield %ye : tensor<8x96xf32>
+  }
+  return %all : tensor<8x96xf32>
+}
