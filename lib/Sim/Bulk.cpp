@@ -216,7 +216,7 @@ void execStoreBulk(ExecContext &x, const Inst &i) {
     if (!sharedEnd(x, x.lane(x.src(i, from), l) + int64_t(int32_t(i.c)), op, l,
                    t))
       return;
-    uint32_t group = x.w.bulkGroups[l] + 1;
+    uint32_t group = x.w.bulkStored[l] = x.w.bulkGroups[l] + 1;
     Access a = agentAccess(x, kBulkAgent, 2 * group, l, Access::Async);
     a.what = "the bulk store";
     touchShared(x, *t, op.shared, op.bytes, a);

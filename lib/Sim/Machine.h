@@ -152,6 +152,8 @@ struct Warp {
   std::array<uint32_t, 32> copyGroups{}; ///< cp.async, committed, by lane.
   uint32_t copyDone = 0;                 ///< Landed, of every lane.
   std::array<uint32_t, 32> bulkGroups{}; ///< Committed, by lane.
+  /// The group that each lane's last store is of; a group may have none.
+  std::array<uint32_t, 32> bulkStored{};
   bool clusterArrived = false;
   uint32_t clusterPhase = 0;
   uint32_t registers = 0;  ///< setmaxnreg

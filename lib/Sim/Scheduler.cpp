@@ -173,7 +173,7 @@ void mxfp4::sim::warpExited(ExecContext &x) {
              "come first",
              0);
   for (unsigned l = 0; l < 32; ++l)
-    if (2 * w.bulkGroups[l] >
+    if (2 * w.bulkStored[l] >
             w.clock.get(laneAgent(w.agent(kBulkAgent) << 5 | l)) &&
         !x.known("bulk-exit"))
       x.report("bulk-exit",

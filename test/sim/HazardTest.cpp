@@ -259,6 +259,62 @@ TEST(Hazards, WhatStandsBehindAnMbarrierIsKnown) {
          {read(""), "no barrier orders the two"}});
 }
 
+// Lanes commit and wait for bulk stores each by itself: behind the wait of one
+// lane, the memory that another lane's store reads is not free.
+TEST(Hazards, AWaitForBulkStoresIsOfOneLane) {
+  auto stores = [](const char *waits, const char *overwritten) {
+    return std::string(
+               "@%p3 bra END;\n@%p1 st.shared.v4.b32 [%r3], {1, 2, 3, 4};\n"
+               "@%p2 st.shared.v4.b32 [%r3+16], {1, 2, 3, 4};\n"
+               "fence.proxy.async;\nadd.s64 %d5, %d2, 16;\n"
+               "@%p1 cp.async.bulk.global.shared::cta.bulk_group [%d2], "
+               "[%r3], 16;\n"
+               "@%p2 cp.async.bulk.global.shared::cta.bulk_group [%d5], "
+               "[%r3+16], 16;\n"
+               "cp.async.bulk.commit_group;\n") +
+           waits + " cp.async.bulk.wait_group 0;\nbar.warp.sync -1;\n@%p1 " +
+           "st.shared.b32 [" + overwritten +
+           "], 9;\ncp.async.bulk.wait_group 0;\nEND:";
+  };
+  const char *const reads = "still reads: cp.async.bulk.wait_group has not";
+  check({{stores("@%p1", "%r3"), nullptr},
+         {stores("@%p1", "%r3+16"), reads},
+         {stores("@%p2", "%r3"), reads},
+         {stores("@%p2", "%r3+16"), nullptr},
+         {stores("", "%r3+16"), nullptr}});
+}
+
+// A group without stores needs no wait, and a store needs one although its
+// group was never committed.
+TEST(Hazards, AThreadDoesNotExitBeforeItsBulkStores) {
+  const std::string store =
+      "@%p1 st.shared.v4.b32 [%r3], {1, 2, 3, 4};\nfence.proxy.async;\n"
+      "@%p1 cp.async.bulk.global.shared::cta.bulk_group [%d2], [%r3], 16;\n";
+  const std::string commit = "cp.async.bulk.commit_group;\n",
+                    wait = "cp.async.bulk.wait_group 0;";
+  const char *const exits = "exits while a bulk store may still read";
+  check(
+      {{commit, nullptr},
+       {store + commit + wait, nullptr},
+       {store + commit + "@%p1 " + wait, nullptr},
+       {store + commit + commit + "@%p1 cp.async.bulk.wait_group 1;", nullptr},
+       {store + commit + "@%p2 " + wait, exits},
+       {store + commit + "cp.async.bulk.wait_group 1;", exits},
+       {store + wait, exits},
+       {store, exits}});
+}
+
+TEST(Hazards, BarriersExistAndCountWholeWarps) {
+  const char *const count =
+      "must be a multiple of 32 from 32 to the block's 64";
+  check(
+      {{"barrier.sync 15, 64;", nullptr},
+       {"mov.u32 %r5, 16; barrier.sync %r5, 64;", "a block has barriers 0 to"},
+       {"mov.u32 %r5, 0; barrier.sync 1, %r5;", count},
+       {"mov.u32 %r5, 33; barrier.sync 1, %r5;", count},
+       {"mov.u32 %r5, 96; barrier.sync 1, %r5;", count}});
+}
+
 // Checks that are left out say nothing.
 TEST(Hazards, RacesAreNotReportedUnasked) {
   for (const bool isChecked : {true, false}) {
