@@ -114,6 +114,9 @@ static std::vector<int32_t> integers(const std::string &text) {
     return values;
   }
   const std::string bytes = readFile(text);
+  if (bytes.size() % 4)
+    die(text + " has " + std::to_string(bytes.size()) +
+        " bytes, expected numbers of 4 bytes each (i32)");
   values.resize(bytes.size() / 4);
   std::memcpy(values.data(), bytes.data(), 4 * values.size());
   return values;
@@ -169,6 +172,11 @@ void Problem::readSpec(const std::string &spec) {
                         "weights", "multiprocessors"}) +
           "; see --help");
   }
+  if (given.count("routing") && given.count("offsets"))
+    die("--problem expects routing or offsets, but both are given");
+  // Sums of other numbers than those made here are rounded.
+  if (!given.count("data"))
+    exact = xFile.empty() && weightsFile.empty();
 }
 
 /// Makes the offsets and ids that --problem does not give.

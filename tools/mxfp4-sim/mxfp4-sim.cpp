@@ -55,9 +55,10 @@ A kernel of ours, instead of launch and arguments:
                       epilogue, gather or scatter. WORDS are key=value:
                       rows=N (default 64); routing=random, even, first or last,
                       or offsets=LIST and ids=LIST (numbers with commas, or a
-                      file of i32); data=exact (results must agree bit for bit)
-                      or data=random (within the bound for f32 sums); x=FILE
-                      (bf16 [rows, k]); weights=FILE (packed);
+                      file of i32); data=exact (results must agree bit for bit;
+                      the default without x and weights) or data=random (within
+                      the bound for f32 sums); x=FILE (bf16 [rows, k]);
+                      weights=FILE (packed);
                       multiprocessors=N, which set the grid (default 2)
   --manifest FILE     another manifest
 
