@@ -93,6 +93,20 @@ TEST(Memory, Atomics) {
   EXPECT_EQ(out[3], 4u);
 }
 
+TEST(Memory, AtomicsOfVectorsAreOfEachElement) {
+  std::vector<uint32_t> out(6);
+  const Result r = runInOut(
+      "st.global.v4.b32 [%d2], {0x3f800000, 0x40000000, 0x40400000, "
+      "0x40800000};\nmov.b32 %r3, 0f3F800000; mov.b32 %r4, 0f41200000;\n"
+      "red.global.add.v2.f32 [%d2], {%r3, %r4};\n"
+      "atom.global.add.v2.f32 {%r5, %r6}, [%d2+8], {%r3, %r4};\n"
+      "st.global.v2.b32 [%d2+16], {%r5, %r6}; ret;",
+      std::vector<uint32_t>(1), out, {1});
+  EXPECT_EQ(r.text(), "");
+  EXPECT_EQ(out, (std::vector<uint32_t>{bitsOf(2), bitsOf(12), bitsOf(4),
+                                        bitsOf(14), bitsOf(3), bitsOf(4)}));
+}
+
 TEST(Memory, BankConflictsAreCounted) {
   std::vector<uint32_t> out(1);
   Result r = runInOut(

@@ -154,3 +154,30 @@ TEST(Cluster, BarrierAndDistributedSharedMemory) {
   for (uint32_t t = 0; t < 128; ++t)
     EXPECT_EQ(out[t], (t / 32 + 1) % 4 * 100 + t % 32);
 }
+
+// The barrier of a cluster also orders what lanes of one warp do.
+TEST(Cluster, ItsBarrierIsOneOfTheWarp) {
+  for (const bool meets : {true, false}) {
+    auto m = parse(kernel(
+        ".param .u64 out",
+        std::string("mov.u32 %r1, %tid.x; mov.b32 %r3, tile;\n"
+                    "shl.b32 %r4, %r1, 2; add.s32 %r5, %r3, %r4;\n"
+                    "st.shared.b32 [%r5], %r1;\n") +
+            (meets ? "barrier.cluster.arrive; barrier.cluster.wait;\n" : "") +
+            "xor.b32 %r6, %r4, 124; add.s32 %r6, %r6, %r3;\n"
+            "ld.shared.b32 %r7, [%r6]; st.shared.b32 [%r5+512], %r7;\n"
+            "barrier.cluster.arrive; barrier.cluster.wait; ret;",
+        tile, "\n.reqnctapercluster 2, 1, 1\n"));
+    std::vector<uint32_t> out(1);
+    Launch l;
+    l.grid = {2};
+    l.block = {32};
+    l.argBuffer(l.addBuffer(out.data(), 4, {}));
+    const std::string found = run(*m, "k", l, {}).text();
+    EXPECT_EQ(found.find("no barrier orders the two") != std::string::npos,
+              !meets)
+        << found;
+    if (meets)
+      EXPECT_EQ(found, "");
+  }
+}
