@@ -8,6 +8,7 @@
 
 #include "mxfp4/Core/Format.h"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 
@@ -24,6 +25,9 @@ constexpr uint32_t kUnbias = 0x7E807E80;
 class Builder {
 public:
   explicit Builder(DecodeSequence &sequence) : sequence(sequence) {}
+
+  /// The stage of the instructions that follow.
+  void setStage(int number) { stage = number; }
 
   int andi(int a, uint32_t b) { return add({DecodeOpcode::And, a, -1, b}); }
   int addi(int a, uint32_t b) { return add({DecodeOpcode::Add, a, -1, b}); }
@@ -52,11 +56,13 @@ public:
 
 private:
   int add(DecodeInst inst) {
+    inst.stage = stage;
     sequence.instructions.push_back(inst);
     return DecodeSequence::kInputs +
            static_cast<int>(sequence.instructions.size()) - 1;
   }
   DecodeSequence &sequence;
+  int stage = 0;
 };
 
 } // namespace
@@ -112,13 +118,42 @@ static std::vector<int> decodeBytes(Builder &b, int codes, int scales,
                                     int step) {
   constexpr uint32_t low = 0x0A080400, high = 0x12100E0C;
   constexpr uint32_t exponent = 0x04040404, signs = 0x80808080;
+  // Stages: bytes of scales, magnitudes and signs of the first register, signs
+  // of the second, tables and first permutation, second permutation, unions.
   const int scale = b.byte(scales, step);
+  b.setStage(3);
   const int below2 = b.addi(b.mul(scale, exponent & ~0xFFu), low);
   const int from2 = b.addi(b.mul(scale, exponent), high);
+  b.setStage(1);
   const int magnitudes = b.andi(codes, 0x77777777);
-  return {b.bitOr(b.permute(below2, from2, magnitudes), b.andi(codes, signs)),
-          b.bitOr(b.permute(below2, from2, b.shr(magnitudes, 16)),
-                  b.andi(b.shl(codes, 4), signs))};
+  b.setStage(3);
+  const int first = b.permute(below2, from2, magnitudes);
+  b.setStage(1);
+  const int firstSigns = b.andi(codes, signs);
+  b.setStage(5);
+  const int firstCodes = b.bitOr(first, firstSigns);
+  b.setStage(4);
+  const int second = b.permute(below2, from2, b.shr(magnitudes, 16));
+  b.setStage(2);
+  const int secondSigns = b.andi(b.shl(codes, 4), signs);
+  b.setStage(5);
+  return {firstCodes, b.bitOr(second, secondSigns)};
+}
+
+std::vector<InterleavedInst>
+mxfp4::interleave(const std::vector<DecodeSequence> &words) {
+  std::vector<InterleavedInst> order;
+  for (size_t word = 0; word < words.size(); ++word)
+    for (size_t i = 0; i < words[word].instructions.size(); ++i)
+      order.push_back({word, i});
+  const auto stageOf = [&](const InterleavedInst &inst) {
+    return words[inst.word].instructions[inst.instruction].stage;
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](const InterleavedInst &a, const InterleavedInst &b) {
+                     return stageOf(a) < stageOf(b);
+                   });
+  return order;
 }
 
 std::string mxfp4::sequenceName(const BlockLayout &layout) {
@@ -220,6 +255,7 @@ std::vector<uint32_t> DecodeSequence::evaluate(uint32_t codes,
     }
   }
   std::vector<uint32_t> registers;
+  registers.reserve(results.size());
   for (int result : results)
     registers.push_back(values[result]);
   return registers;

@@ -33,8 +33,22 @@ public:
         values({op.getCodes(), op.getScales()}) {}
 
   SmallVector<Value> emit(const DecodeSequence &sequence) {
-    for (const DecodeInst &inst : sequence.instructions)
-      values.push_back(emit(inst));
+    for (size_t i = 0; i < sequence.instructions.size(); ++i)
+      emit(sequence, i);
+    return resultsOf(sequence);
+  }
+
+  /// One instruction, ahead of `before`, behind those whose values it takes.
+  void emit(const DecodeSequence &sequence, size_t number,
+            Operation *before = nullptr) {
+    if (before)
+      b.setInsertionPoint(before);
+    values.resize(DecodeSequence::kInputs + sequence.instructions.size());
+    values[DecodeSequence::kInputs + number] =
+        emit(sequence.instructions[number]);
+  }
+
+  SmallVector<Value> resultsOf(const DecodeSequence &sequence) {
     SmallVector<Value> results;
     for (int number : sequence.results)
       results.push_back(toType(values[number], result));
@@ -107,6 +121,44 @@ private:
   SmallVector<Value> values;
 };
 
+template <typename OpTy> DecodeSequence sequenceOf(OpTy op) {
+  return decodeSequence(cast<BlockType>(op.getBlock()).getLayout(),
+                        op.getStep());
+}
+
+/// The rows that are decoded for a pin alone and next to it, in the order of
+/// the text.
+SmallVector<DecodeRowOp> rowsFor(PinOp pin) {
+  SetVector<Operation *> rows;
+  for (Value value : pin.getValues())
+    if (auto row = value.getDefiningOp<DecodeRowOp>();
+        row && row->getBlock() == pin->getBlock() &&
+        llvm::all_equal(row->getUsers()))
+      rows.insert(row);
+  SmallVector<Operation *> sorted = rows.takeVector();
+  llvm::sort(sorted,
+             [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  return llvm::map_to_vector(
+      sorted, [](Operation *row) { return cast<DecodeRowOp>(row); });
+}
+
+/// Emits rows ahead of the pin that they are decoded for, stage by stage.
+void interleaveRows(SmallVector<DecodeRowOp> rows, PinOp pin) {
+  std::vector<DecodeSequence> sequences;
+  SmallVector<SequenceEmitter> emitters;
+  for (DecodeRowOp row : rows) {
+    sequences.push_back(sequenceOf(row));
+    emitters.emplace_back(row);
+  }
+  for (const InterleavedInst &inst : interleave(sequences))
+    emitters[inst.word].emit(sequences[inst.word], inst.instruction, pin);
+  for (auto [row, emitter, sequence] :
+       llvm::zip_equal(rows, emitters, sequences)) {
+    row->replaceAllUsesWith(emitter.resultsOf(sequence));
+    row->erase();
+  }
+}
+
 struct LowerDecodePass : mxfp4::impl::LowerDecodeBase<LowerDecodePass> {
   using LowerDecodeBase::LowerDecodeBase;
 
@@ -116,27 +168,44 @@ struct LowerDecodePass : mxfp4::impl::LowerDecodeBase<LowerDecodePass> {
     registry.insert<NVVM::NVVMDialect>();
   }
 
-  void runOnOperation() override {
-    const auto lower = [&](auto op) {
-      const BlockLayout layout = cast<BlockType>(op.getBlock()).getLayout();
-      const DecodeSequence emitted = decodeSequence(layout, op.getStep());
-      if (sequence != "auto" && sequence != emitted.name) {
-        op.emitOpError() << "is asked for decode sequence '" << sequence
-                         << "', but weights of type " << op.getBlock()
-                         << " take '" << emitted.name << "'";
-        return WalkResult::interrupt();
-      }
-      op.replaceAllUsesWith(SequenceEmitter(op).emit(emitted));
-      op.erase();
+  /// Whether weights take the sequence that is asked for.
+  template <typename OpTy> WalkResult check(OpTy op) {
+    const DecodeSequence emitted = sequenceOf(op);
+    if (sequence == "auto" || sequence == emitted.name)
       return WalkResult::advance();
-    };
-    if (getOperation()
-            ->walk([&](DecodeOp op) { return lower(op); })
-            .wasInterrupted() ||
-        getOperation()
-            ->walk([&](DecodeRowOp op) { return lower(op); })
-            .wasInterrupted())
-      signalPassFailure();
+    op.emitOpError() << "is asked for decode sequence '" << sequence
+                     << "', but weights of type " << op.getBlock() << " take '"
+                     << emitted.name << "'";
+    return WalkResult::interrupt();
+  }
+
+  template <typename OpTy> static void lower(OpTy op) {
+    op.replaceAllUsesWith(SequenceEmitter(op).emit(sequenceOf(op)));
+    op.erase();
+  }
+
+  /// Whether instructions begin sums anew, which are promoted then. Measured
+  /// with 128 rows per group: rows of e5m2 that are interleaved take 0.92 to
+  /// 0.96 of the time in tiles of three warpgroups, but 1.01 to 1.03 where sums
+  /// are promoted and registers scarce.
+  static bool promotes(Operation *root) {
+    return root
+        ->walk([](WgmmaOp op) {
+          return op.getAccumulate() ? WalkResult::interrupt()
+                                    : WalkResult::advance();
+        })
+        .wasInterrupted();
+  }
+
+  void runOnOperation() override {
+    Operation *root = getOperation();
+    if (root->walk([&](DecodeOp op) { return check(op); }).wasInterrupted() ||
+        root->walk([&](DecodeRowOp op) { return check(op); }).wasInterrupted())
+      return signalPassFailure();
+    if (!promotes(root))
+      root->walk([](PinOp pin) { interleaveRows(rowsFor(pin), pin); });
+    root->walk([](DecodeOp op) { lower(op); });
+    root->walk([](DecodeRowOp op) { lower(op); });
   }
 };
 

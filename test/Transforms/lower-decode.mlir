@@ -172,3 +172,60 @@ func.func @to_e5m2(%codes: i32, %scales: i32)
       : !mxfp4.block<bytes, relative>
   return %low, %high : vector<4xf8E5M2>, vector<4xf8E5M2>
 }
+
+// The rows that a pin takes are decoded stage by stage: bytes of scales, magnitudes
+// and signs, signs of the second register, tables with the first permutation, the second
+// permutation, unions.
+
+// CHECK-LABEL: func.func @interleaved
+// CHECK-SAME:    %[[C0:[^ ]*]]: i32, %[[C1:[^ ]*]]: i32, %[[S0:[^ ]*]]: i32, %[[S1:[^ ]*]]: i32)
+// CHECK:         %[[Q0:.*]] = nvvm.prmt <default> %{{.*}}, %[[S0]], %{{.*}}
+// CHECK:         %[[Q1:.*]] = nvvm.prmt <default> %{{.*}}, %[[S1]], %{{.*}}
+// CHECK:         %[[M0:.*]] = llvm.and %[[C0]],
+// CHECK:         %[[G0:.*]] = llvm.and %[[C0]],
+// CHECK:         %[[M1:.*]] = llvm.and %[[C1]],
+// CHECK:         %[[G1:.*]] = llvm.and %[[C1]],
+// CHECK:         %[[L0:.*]] = llvm.shl %[[C0]],
+// CHECK:         %[[H0:.*]] = llvm.and %[[L0]],
+// CHECK:         %[[L1:.*]] = llvm.shl %[[C1]],
+// CHECK:         %[[H1:.*]] = llvm.and %[[L1]],
+// CHECK-COUNT-2: llvm.mul %[[Q0]],
+// CHECK:         %[[A0:.*]] = nvvm.prmt <default> %[[M0]],
+// CHECK-COUNT-2: llvm.mul %[[Q1]],
+// CHECK:         %[[A1:.*]] = nvvm.prmt <default> %[[M1]],
+// CHECK:         %[[R0:.*]] = llvm.lshr %[[M0]],
+// CHECK:         %[[B0:.*]] = nvvm.prmt <default> %[[R0]],
+// CHECK:         %[[R1:.*]] = llvm.lshr %[[M1]],
+// CHECK:         %[[B1:.*]] = nvvm.prmt <default> %[[R1]],
+// CHECK:         llvm.or %[[A0]], %[[G0]]
+// CHECK-NEXT:    llvm.or %[[B0]], %[[H0]]
+// CHECK-NEXT:    llvm.or %[[A1]], %[[G1]]
+// CHECK-NEXT:    llvm.or %[[B1]], %[[H1]]
+// CHECK:         mxfp4.pin
+func.func @interleaved(%c0: i32, %c1: i32, %s0: i32, %s1: i32) {
+  %r0:2 = mxfp4.decode_row %c0, %s0 step 1 : !mxfp4.block<bytes, relative>
+  %r1:2 = mxfp4.decode_row %c1, %s1 step 1 : !mxfp4.block<bytes, relative>
+  %p:4 = mxfp4.pin %r0#0, %r1#0, %r0#1, %r1#1
+      : vector<4xf8E5M2>, vector<4xf8E5M2>, vector<4xf8E5M2>, vector<4xf8E5M2>
+  return
+}
+
+// A row that others use too, and one that no pin takes, are decoded in their places.
+
+// CHECK-LABEL: func.func @behind
+// CHECK-SAME:    %[[C0:[^ ]*]]: i32, %[[C1:[^ ]*]]: i32, %[[C2:[^ ]*]]: i32
+// CHECK:         llvm.and %[[C0]],
+// CHECK-COUNT-2: llvm.or
+// CHECK:         llvm.and %[[C1]],
+// CHECK-COUNT-2: llvm.or
+// CHECK:         llvm.and %[[C2]],
+// CHECK-COUNT-2: llvm.or
+// CHECK:         mxfp4.pin
+func.func @behind(%c0: i32, %c1: i32, %c2: i32, %s: i32)
+    -> (vector<4xf8E5M2>, vector<4xf8E5M2>) {
+  %r0:2 = mxfp4.decode_row %c0, %s step 1 : !mxfp4.block<bytes, relative>
+  %r1:2 = mxfp4.decode_row %c1, %s step 1 : !mxfp4.block<bytes, relative>
+  %r2:2 = mxfp4.decode_row %c2, %s step 1 : !mxfp4.block<bytes, relative>
+  %p:2 = mxfp4.pin %r0#0, %r2#0 : vector<4xf8E5M2>, vector<4xf8E5M2>
+  return %r0#1, %r1#0 : vector<4xf8E5M2>, vector<4xf8E5M2>
+}

@@ -110,6 +110,38 @@ TEST(DecodeSequence, TablesAreExactOverTheWholeDomain) {
   EXPECT_EQ(checked, 4 * 8 * 27 * 16);
 }
 
+// Every instruction of every word once, behind what it takes values of, and of
+// a stage in the order of the words.
+TEST(DecodeSequence, InterleavedWordsAreWholeAndInOrder) {
+  std::vector<DecodeSequence> words;
+  for (int word = 0; word < 8; ++word)
+    words.push_back(decodeSequence(
+        BlockLayout::of(CodeOrder::Bytes, ScaleEncoding::Relative), word / 2));
+  std::vector<std::vector<bool>> known(8);
+  for (size_t word = 0; word < 8; ++word) {
+    known[word].assign(2 + words[word].instructions.size(), false);
+    known[word][0] = known[word][1] = true;
+  }
+  size_t count = 0, lastWord = 0;
+  int lastStage = 0;
+  for (const InterleavedInst &at : interleave(words)) {
+    const DecodeInst &inst = words[at.word].instructions[at.instruction];
+    for (int value : {inst.lhs, inst.rhs, inst.selector})
+      EXPECT_TRUE(value < 0 || known[at.word][value])
+          << "word " << at.word << " instruction " << at.instruction;
+    EXPECT_FALSE(known[at.word][2 + at.instruction]);
+    known[at.word][2 + at.instruction] = true;
+    EXPECT_GE(inst.stage, lastStage);
+    if (inst.stage == lastStage)
+      EXPECT_GE(at.word, lastWord);
+    lastStage = inst.stage;
+    lastWord = at.word;
+    ++count;
+  }
+  EXPECT_EQ(count, 8 * words[0].instructions.size());
+  EXPECT_EQ(lastStage, 5);
+}
+
 // The counts that the documentation quotes. A cheaper sequence is welcome here.
 TEST(DecodeSequence, Cost) {
   const DecodeCost fast = decodeSequence({}, 0).cost();

@@ -73,6 +73,9 @@ struct DecodeInst {
   uint32_t immediate;
   /// Index of a value, for Permute alone.
   int selector = -1;
+  /// Where the sequences of several words are interleaved, all instructions of
+  /// a stage, word behind word, come before those of the next.
+  int stage = 0;
 };
 
 /// How often each pipe is used. bf16x2 multiplies go to the FMA pipe, integer
@@ -103,6 +106,16 @@ struct DecodeSequence {
 /// The sequence for weights of this layout, for instruction's step `step`
 /// (0..3) along K of a block. The step only selects the scale bytes.
 DecodeSequence decodeSequence(const BlockLayout &layout, int step);
+
+/// An instruction of one of several sequences.
+struct InterleavedInst {
+  /// Which sequence, and the index of its instruction.
+  size_t word, instruction;
+};
+
+/// The order of several words' instructions: stage by stage.
+std::vector<InterleavedInst>
+interleave(const std::vector<DecodeSequence> &words);
 
 /// "fast" (spread codes, folded scales), "exact" (spread, raw), "plain-fast"
 /// and "plain" (nibble, with folded and raw), "table" (bytes, relative).
