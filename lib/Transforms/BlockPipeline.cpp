@@ -10,6 +10,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
@@ -273,12 +274,13 @@ static void emitPromotion(ImplicitLocOpBuilder &b, const BlockLoop &of,
   state.promoted = branch.getResult(0);
 }
 
-BlockState mxfp4::beginBlocks(ImplicitLocOpBuilder &b, const BlockLoop &of) {
+BlockState mxfp4::beginBlocks(ImplicitLocOpBuilder &b, const BlockLoop &of,
+                              bool promotes) {
   KLoopOp loop = of.loop;
   BlockState state;
   // Zeros that are made inside the first batch would serialise it.
   state.sums = pin(b, loop.getInits()[0]).front();
-  if (Value own = ownSums(b, loop))
+  if (Value own = promotes ? ownSums(b, loop) : Value())
     state.promoted = std::exchange(state.sums, pin(b, own).front());
   state.previous = state.current = loop.getCursor();
   state.next = after(b, loop, state.current);
@@ -290,6 +292,15 @@ BlockState mxfp4::beginBlocks(ImplicitLocOpBuilder &b, const BlockLoop &of) {
       emitFetch(b, of, 1 % of.batches(),
                 of.batches() > 1 || isAlone ? state.current : state.next);
   return state;
+}
+
+void mxfp4::beginPromotion(ImplicitLocOpBuilder &b, const BlockLoop &of,
+                           BlockState &state) {
+  const Type type = state.sums.getType();
+  state.promoted = WgmmaWaitOp::create(b, type, state.sums);
+  // Nothing reads the other sums before they begin from zeros, and zeros would
+  // be made here, where no multiplication runs.
+  state.sums = pin(b, Value(ub::PoisonOp::create(b, type))).front();
 }
 
 void mxfp4::releaseStage(ImplicitLocOpBuilder &b, KLoopOp loop, Value cursor,

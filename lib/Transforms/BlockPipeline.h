@@ -74,8 +74,15 @@ bool divideSteps(BlockLoop &of, int64_t parts);
 llvm::SmallVector<mlir::IRMapping>
 emitPlaces(mlir::ImplicitLocOpBuilder &b, BlockMatmulOp matmul, int64_t blocks);
 
-/// The state ahead of the first batch.
-BlockState beginBlocks(mlir::ImplicitLocOpBuilder &b, const BlockLoop &of);
+/// The state ahead of the first batch. Sums that are promoted have others from
+/// the first step on if `promotes`, or else from `beginPromotion` on.
+BlockState beginBlocks(mlir::ImplicitLocOpBuilder &b, const BlockLoop &of,
+                       bool promotes);
+
+/// The sums so far, behind the last step of the first interval, become those
+/// that later ones are promoted to.
+void beginPromotion(mlir::ImplicitLocOpBuilder &b, const BlockLoop &of,
+                    BlockState &state);
 
 /// Consecutive steps: start a batch, and prepare the next ones while it runs.
 /// There is none before the first without `hasPrevious`; else its stage is

@@ -8,6 +8,7 @@
 #include "KernelBuilding.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -36,8 +37,13 @@ static bool isOfOneStep(BlockMatmulOp op) {
 
 Value mxfp4::emitIsGoingOn(ImplicitLocOpBuilder &b, BlockMatmulOp op,
                            Value number) {
-  return isOfOneStep(op) ? isInEachStep(b, op, arith::CmpIPredicate::eq)
-                         : isMultiple(b, op, number, arith::CmpIPredicate::ne);
+  // The number of a step between two loops is known.
+  const std::optional<int64_t> known = getConstantIntValue(number);
+  const bool begins =
+      known && *known % static_cast<int64_t>(op.getStepsOfSum()) == 0;
+  return isOfOneStep(op) || (begins && op.getWgmma().getTokens())
+             ? isInEachStep(b, op, arith::CmpIPredicate::eq)
+             : isMultiple(b, op, number, arith::CmpIPredicate::ne);
 }
 
 Value mxfp4::emitIsEnd(ImplicitLocOpBuilder &b, BlockMatmulOp op, Value number,

@@ -87,7 +87,7 @@ def overlapped(rows: int, tokens: int, warps: int, slices: int = 1) -> str:
 
 @needs_both
 @pytest.mark.parametrize("accumulation", ["promoted512", "promoted128"])
-@pytest.mark.parametrize("k", [96, 256, 640, 1056])
+@pytest.mark.parametrize("k", [96, 256, 640, 768, 1056, 1536])
 @pytest.mark.parametrize("tile", [(128, 32, 8), (128, 16, 4)], ids=str)
 def test_promotion_overlaps_decode(tile: tuple[int, int, int], k: int, accumulation: str) -> None:
     """Bit for bit, of one step and of several intervals; one or two blocks for a warpgroup."""
@@ -105,7 +105,7 @@ def test_promotion_overlaps_decode(tile: tuple[int, int, int], k: int, accumulat
 
 @needs_both
 @pytest.mark.parametrize("accumulation", ["promoted512", "promoted128"])
-@pytest.mark.parametrize("k", [96, 640, 1056])
+@pytest.mark.parametrize("k", [96, 640, 768, 1056])
 def test_tall_tiles_promote_after_half_steps(k: int, accumulation: str) -> None:
     """Sums of 192 tokens leave registers for fragments of half a step alone."""
     x, weights = data(1, 64, k, 100, "same sign")

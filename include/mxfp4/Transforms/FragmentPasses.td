@@ -95,7 +95,9 @@ def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
     they leave registers for two sets of fragments of half a step, and each block has
     a group for each half. Behind the last step of an interval, and with what comes
     next decoded, the thread waits for all groups and adds their sums to those in f32,
-    in a branch.
+    in a branch. With up to 80 of a tile per thread, a first interval of several steps
+    that two steps or more follow has a loop of its own: its sums are those that
+    others are added to.
 
     Preconditions: a `mxfp4.k_loop` that drains a ring and holds one
     `mxfp4.block_matmul`, of a schedule with
@@ -105,6 +107,7 @@ def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
   let dependentDialects = [
     "::mlir::arith::ArithDialect",
     "::mlir::scf::SCFDialect",
+    "::mlir::ub::UBDialect",
     "::mlir::vector::VectorDialect"
   ];
   let statistics = [
@@ -190,6 +193,10 @@ def LowerDecode : Pass<"mxfp4-lower-decode"> {
     (`mxfp4/Core/DecodeSequence.h`): integer operations on 32-bit registers and
     bf16x2 multiplications. Scale bytes that several decodes share are expanded
     once, after CSE.
+
+    The rows of a step of e5m2 that a `mxfp4.pin` takes are decoded together, stage
+    by stage (`interleave`), so that instructions for different pipes of an SM take
+    turns, unless the sums of a kernel are promoted, which leaves few registers.
 
     The option `sequence` demands a sequence (`fast`, `exact`, ...); weights whose
     layout needs another sequence are an error. By default the layout decides.
