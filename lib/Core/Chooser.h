@@ -101,6 +101,7 @@ private:
   bool decodeDecides() const;
   Schedule decoders(int warps, int ctas, int stages) const;
   double decoderTiles(int64_t rows, int64_t columns = 128) const;
+  Schedule decodersAlone() const;
   Schedule narrowDecoders() const;
   bool hasWideTiles(int64_t rows) const;
   bool outrunsDecode() const;

@@ -366,8 +366,8 @@ std::string mxfp4::verifySchedule(const Schedule &schedule,
   // Before anything is counted: with any number of slices an int could not.
   if (std::string wrong = verifyFields(schedule); !wrong.empty())
     return wrong;
-  if (schedule.kSlices > 5)
-    return "requires 1 to 5 K slices, but has " +
+  if (schedule.kSlices > 6)
+    return "requires 1 to 6 K slices, but has " +
            std::to_string(schedule.kSlices);
   const bool isAsynchronous = schedule.traits().isAsynchronous;
   std::string wrong = verifyTile(schedule, problem, target);

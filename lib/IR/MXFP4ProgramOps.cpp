@@ -166,3 +166,16 @@ LogicalResult HandOutTilesOp::verify() {
                          << getCounter().getType();
   return success();
 }
+
+LogicalResult HandOutFirstOp::verify() {
+  const Schedule schedule = getSchedule().toSchedule();
+  if (failed(verifyTable(*this, getTable(), getOffsets(), getSchedule())) ||
+      failed(verifyQueue(*this, getQueue().getType(), getFields().getType())))
+    return failure();
+  if (schedule.fullTilesFirst || schedule.wideFrom != 0)
+    return emitOpError("requires a schedule without full_tiles_first and "
+                       "wide_from");
+  if (getColumns() < 1)
+    return emitOpError("requires at least one column of tiles");
+  return success();
+}

@@ -61,6 +61,14 @@ static void lowerTable(BuildTileTableOp op) {
   grid.error = op.getError();
   grid.rows = op.getRows();
   grid.orLess = op.getOrLess();
+  auto first = dyn_cast<HandOutFirstOp>(op->getNextNode());
+  if (first) {
+    grid.first = first.getFirst();
+    grid.columnTiles = first.getColumns();
+    grid.queue = first.getQueue();
+    grid.fields = first.getFields();
+    first.erase();
+  }
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
   if (op.getSchedule().toSchedule().isWide())
     thread = arith::SubIOp::create(b, thread, indexConstant(b, 32));
@@ -156,6 +164,25 @@ static void lowerRoles(WarpRolesOp op) {
 // The pass
 //===----------------------------------------------------------------------===//
 
+/// The queues that a table's warp puts the first tile into.
+static FailureOr<llvm::SmallDenseSet<Value>> queuesWithFirst(Operation *root) {
+  llvm::SmallDenseSet<Value> queues;
+  const WalkResult result = root->walk([&](HandOutFirstOp op) {
+    auto table = dyn_cast_or_null<BuildTileTableOp>(op->getPrevNode());
+    if (!table || table.getTable() != op.getTable() ||
+        table.getOffsets() != op.getOffsets()) {
+      op.emitOpError("requires the mxfp4.build_tile_table of its table and "
+                     "offsets right in front of it");
+      return WalkResult::interrupt();
+    }
+    queues.insert(op.getQueue());
+    return WalkResult::advance();
+  });
+  if (result.wasInterrupted())
+    return failure();
+  return queues;
+}
+
 /// Applies a lowering to all operations of a type, which it may erase.
 template <typename Op>
 static void lowerAll(Operation *root, void (*lower)(Op)) {
@@ -172,6 +199,9 @@ struct LowerProgramPass : mxfp4::impl::LowerProgramBase<LowerProgramPass> {
 
   void runOnOperation() override {
     Operation *root = getOperation();
+    FailureOr<llvm::SmallDenseSet<Value>> begun = queuesWithFirst(root);
+    if (failed(begun))
+      return signalPassFailure();
     lowerAll<SharedBufferOp>(root, lowerBuffer);
     lowerAll<BuildTileTableOp>(root, lowerTable);
     lowerAll<TileCountOp>(root, lowerCount);
@@ -179,7 +209,10 @@ struct LowerProgramPass : mxfp4::impl::LowerProgramBase<LowerProgramPass> {
     lowerAll<KLoopOp>(root, lowerKLoop);
     if (failed(lowerBringRows(root)))
       return signalPassFailure();
-    lowerAll<HandOutTilesOp>(root, lowerScheduler);
+    SmallVector<HandOutTilesOp> schedulers;
+    root->walk([&](HandOutTilesOp op) { schedulers.push_back(op); });
+    for (HandOutTilesOp op : schedulers)
+      lowerScheduler(op, begun->contains(op.getQueue()));
     lowerAll<ForTilesOp>(root, lowerTileLoop);
     lowerAll<TakeTilesOp>(root, lowerTileLoop);
     lowerAll<WarpRolesOp>(root, lowerRoles);

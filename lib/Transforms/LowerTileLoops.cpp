@@ -183,28 +183,37 @@ void mxfp4::putBack(ImplicitLocOpBuilder &b, Value workspace, Value rows) {
 /// while (publish(number)) number = next;
 ///
 /// As a rule the next number is taken ahead of everything that takes time.
-/// Where the first tile is handed out ahead of `griddepcontrol.wait`, it is
-/// taken behind the wait, when there is a slot for its tile: CTAs begin up to
-/// 3 us apart then, and the first ones would take the numbers of tiles that
-/// the last ones could begin earlier.
-void mxfp4::lowerScheduler(HandOutTilesOp op) {
+/// Where the first tile is handed out elsewhere, or ahead of
+/// `griddepcontrol.wait`, it is taken when there is a slot for its tile (and
+/// behind the wait): CTAs begin at different times then, and the first ones
+/// would take the numbers of tiles that the last ones could begin earlier.
+void mxfp4::lowerScheduler(HandOutTilesOp op, bool isFirstHandedOut) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
   const auto cursorType =
       CursorType::get(b.getContext(), op.getQueue().getType().getSlots(), 1);
   const bool isAhead = copiesAhead(op);
+  const bool isEarly = !isAhead && !isFirstHandedOut;
+  const auto takeNext = [&](Value number, Value cursor) {
+    RingAcquireOp::create(b, op.getQueue(), cursor);
+    return takeNumber(b, op, number);
+  };
   Value start = RingStartOp::create(b, cursorType, Value());
+  Value first = op.getFirst();
+  if (isFirstHandedOut) {
+    start = RingNextOp::create(b, start, Value());
+    first = takeNext(first, start);
+  }
   Value brought = op.getRows() ? countBroughtRows(b, op) : Value();
   scf::WhileOp::create(
-      b, TypeRange{b.getIndexType(), cursorType},
-      ValueRange{op.getFirst(), start},
+      b, TypeRange{b.getIndexType(), cursorType}, ValueRange{first, start},
       [&](OpBuilder &builder, Location, ValueRange args) {
         b.restoreInsertionPoint(builder.saveInsertionPoint());
         Value following = args[0];
-        if (!isAhead)
+        if (isEarly)
           following = takeNumber(b, op, args[0]);
         Value isTile = arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
                                              args[0], op.getCount());
-        if (!isAhead)
+        if (isEarly)
           RingAcquireOp::create(b, op.getQueue(), args[1]);
         publish(b, op, brought, args[0], isTile, args[1]);
         scf::ConditionOp::create(b, isTile, ValueRange{following, args[1]});
@@ -212,12 +221,9 @@ void mxfp4::lowerScheduler(HandOutTilesOp op) {
       [&](OpBuilder &builder, Location, ValueRange args) {
         b.restoreInsertionPoint(builder.saveInsertionPoint());
         Value next = RingNextOp::create(b, args[1], Value());
-        Value number = args[0];
-        if (isAhead) {
+        if (isAhead)
           NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait);
-          RingAcquireOp::create(b, op.getQueue(), next);
-          number = takeNumber(b, op, number);
-        }
+        Value number = isEarly ? args[0] : takeNext(args[0], next);
         scf::YieldOp::create(b, ValueRange{number, next});
       });
   b.setInsertionPoint(op);

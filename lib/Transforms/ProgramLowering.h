@@ -24,7 +24,7 @@ namespace mxfp4 {
 /// them.
 void lowerTileLoop(ForTilesOp tiles);
 void lowerTileLoop(TakeTilesOp tiles);
-void lowerScheduler(HandOutTilesOp scheduler);
+void lowerScheduler(HandOutTilesOp scheduler, bool isFirstHandedOut);
 void lowerKLoop(KLoopOp loop);
 /// Fails with a diagnostic where no other role reads the rows.
 mlir::LogicalResult lowerBringRows(mlir::Operation *root);

@@ -7,6 +7,8 @@
 #include "RaggedGrid.h"
 #include "KernelBuilding.h"
 
+#include "mxfp4/IR/MXFP4.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -142,6 +144,12 @@ Value RaggedGrid::emitList(ImplicitLocOpBuilder &b, Value first,
   }
   const std::pair<Value, Value> scan = emitScan(b, sum);
   Value before = arith::AddIOp::create(b, tiles, scan.first);
+  if (queue) {
+    SmallVector<Value> counts = {before};
+    for (Value end : ends)
+      counts.push_back(arith::AddIOp::create(b, before, end));
+    emitFirst(b, first, bounds, counts);
+  }
   for (int64_t i = 0; i < perLane; ++i) {
     Value group = arith::AddIOp::create(b, first, indexConstant(b, i));
     Value exists =
@@ -186,6 +194,8 @@ void RaggedGrid::emitTable(ImplicitLocOpBuilder &b, Value lane) const {
   if (fullFirst)
     tiles = arith::AddIOp::create(b, tiles, rounds.getResult(2));
   tiles = arith::SelectOp::create(b, isBad, i32(b, 0), tiles);
+  if (queue)
+    emitHandOut(b, lane, tiles);
   Value isFirstLane =
       compare(b, arith::CmpIPredicate::eq, lane, indexConstant(b, 0));
   scf::IfOp::create(b, isFirstLane, [&](OpBuilder &then, Location loc) {
@@ -248,31 +258,111 @@ RaggedGrid::Tile RaggedGrid::emitTile(ImplicitLocOpBuilder &b,
     group = arith::SelectOp::create(b, isBefore, candidate, group);
   }
 
-  // The group's tiles share its rows evenly, in whole token steps: a tile that
-  // is full but for one row costs less than one that holds one row more.
   Value next = arith::AddIOp::create(b, group, indexConstant(b, 1));
   Value first = toIndex(b, entry(group));
   Value within = arith::SubIOp::create(b, toIndex(b, wanted), first);
   Value begin = toIndex(b, load(b, offsets, group));
   Value end = toIndex(b, load(b, offsets, next));
+  tile.expert = group;
+  emitRows(b,
+           {begin, end, first, within, [&] { return toIndex(b, entry(next)); }},
+           tile);
+  if (expertIds)
+    emitExpert(b, group, tile);
+  return tile;
+}
+
+/// The group's tiles share its rows evenly, in whole token steps: a tile that
+/// is full but for one row costs less than one that holds one row more.
+void RaggedGrid::emitRows(ImplicitLocOpBuilder &b, const Group &group,
+                          Tile &tile) const {
   Value height = indexConstant(b, tileTokens);
   if (tokenStep < tileTokens) {
-    Value tiles = arith::SubIOp::create(b, toIndex(b, entry(next)), first);
-    Value rows = arith::SubIOp::create(b, end, begin);
+    Value tiles = arith::SubIOp::create(b, group.last(), group.first);
+    Value rows = arith::SubIOp::create(b, group.end, group.begin);
     // In 32 bits, where a division is short.
     Value share =
         arith::CeilDivUIOp::create(b, toI32(b, rows), toI32(b, tiles));
     Value steps = arith::CeilDivUIOp::create(b, share, i32(b, tokenStep));
     height = toIndex(b, arith::MulIOp::create(b, steps, i32(b, tokenStep)));
   }
-  tile.expert = group;
-  tile.row =
-      arith::AddIOp::create(b, begin, arith::MulIOp::create(b, within, height));
+  tile.row = arith::AddIOp::create(
+      b, group.begin, arith::MulIOp::create(b, group.within, height));
   tile.valid = arith::MinUIOp::create(
-      b, arith::SubIOp::create(b, end, tile.row), height);
-  if (expertIds)
-    emitExpert(b, group, tile);
-  return tile;
+      b, arith::SubIOp::create(b, group.end, tile.row), height);
+}
+
+/// Into the first slot of the queue.
+void RaggedGrid::emitStore(ImplicitLocOpBuilder &b,
+                           ArrayRef<Value> tile) const {
+  for (auto [field, value] : llvm::enumerate(tile))
+    memref::StoreOp::create(
+        b, value.getType().isIndex() ? toI32(b, value) : value, fields,
+        ValueRange{indexConstant(b, 0), indexConstant(b, field)});
+}
+
+/// The lane that looks after the group of the first tile stores it: `tiles` are
+/// the row tiles before the lane's groups, and up to the end of each.
+void RaggedGrid::emitFirst(ImplicitLocOpBuilder &b, Value firstGroup,
+                           ArrayRef<Value> bounds,
+                           ArrayRef<Value> tiles) const {
+  using P = arith::CmpIPredicate;
+  Value columns = indexConstant(b, columnTiles);
+  Value rowTile = arith::DivUIOp::create(b, first, columns);
+  Value wanted = toI32(b, rowTile);
+  Value group = firstGroup, begin = bounds[0], end = bounds[1];
+  Value from = tiles[0], to = tiles[1];
+  for (size_t i = 1; i + 1 < tiles.size(); ++i) {
+    Value isPast = compare(b, P::uge, wanted, tiles[i]);
+    const auto choose = [&](Value &value, Value other) {
+      value = arith::SelectOp::create(b, isPast, other, value);
+    };
+    choose(group, arith::AddIOp::create(b, firstGroup, indexConstant(b, i)));
+    choose(begin, bounds[i]);
+    choose(end, bounds[i + 1]);
+    choose(from, tiles[i]);
+    choose(to, tiles[i + 1]);
+  }
+  Value isMine = arith::AndIOp::create(b, compare(b, P::uge, wanted, from),
+                                       compare(b, P::ult, wanted, to));
+  scf::IfOp::create(b, isMine, [&](OpBuilder &then, Location loc) {
+    ImplicitLocOpBuilder b(loc, then);
+    Tile tile;
+    Value before = toIndex(b, from);
+    emitRows(b,
+             {toIndex(b, begin), toIndex(b, end), before,
+              arith::SubIOp::create(b, rowTile, before),
+              [&] { return toIndex(b, to); }},
+             tile);
+    emitStore(b, {group, tile.row, tile.valid,
+                  arith::RemUIOp::create(b, first, columns)});
+    scf::YieldOp::create(b);
+  });
+}
+
+/// The first lane hands out what a lane has stored, or the end if none has or
+/// the offsets are bad.
+void RaggedGrid::emitHandOut(ImplicitLocOpBuilder &b, Value lane,
+                             Value tiles) const {
+  NVVM::SyncWarpOp::create(b, i32(b, -1));
+  Value isFirstLane =
+      compare(b, arith::CmpIPredicate::eq, lane, indexConstant(b, 0));
+  scf::IfOp::create(b, isFirstLane, [&](OpBuilder &then, Location loc) {
+    ImplicitLocOpBuilder b(loc, then);
+    Value rowTile = toI32(
+        b, arith::DivUIOp::create(b, first, indexConstant(b, columnTiles)));
+    Value isEnd = compare(b, arith::CmpIPredicate::uge, rowTile, tiles);
+    scf::IfOp::create(b, isEnd, [&](OpBuilder &then, Location loc) {
+      ImplicitLocOpBuilder b(loc, then);
+      emitStore(b, SmallVector<Value>(4, i32(b, -1)));
+      scf::YieldOp::create(b);
+    });
+    const auto ring = cast<RingType>(queue.getType());
+    Value cursor = RingStartOp::create(
+        b, CursorType::get(b.getContext(), ring.getSlots(), 1), Value());
+    RingFillOp::create(b, queue, cursor, i32(b, 0));
+    scf::YieldOp::create(b);
+  });
 }
 
 /// Id -1 has no expert; a bad id has no rows either.

@@ -59,6 +59,10 @@ struct RaggedGrid {
   /// Tiles along N.
   int64_t columnTiles;
 
+  /// The CTA's first tile (index), and the queue that the table's warp puts it
+  /// into, or null. For the table only.
+  mlir::Value first, queue, fields;
+
   /// For the lanes of one warp: checks the offsets and fills the table. Bad
   /// offsets leave a table of zeros, so that nothing is computed or stored.
   void emitTable(mlir::ImplicitLocOpBuilder &b, mlir::Value lane) const;
@@ -73,8 +77,23 @@ struct RaggedGrid {
   Tile emitTile(mlir::ImplicitLocOpBuilder &b, mlir::Value number) const;
 
 private:
+  /// Rows that a group begins and ends with, row tiles before it and up to its
+  /// end, and how many of its own come before the tile (index).
+  struct Group {
+    mlir::Value begin, end, first, within;
+    mlir::function_ref<mlir::Value()> last;
+  };
+  void emitRows(mlir::ImplicitLocOpBuilder &b, const Group &group,
+                Tile &tile) const;
   void emitExpert(mlir::ImplicitLocOpBuilder &b, mlir::Value group,
                   Tile &tile) const;
+  void emitStore(mlir::ImplicitLocOpBuilder &b,
+                 mlir::ArrayRef<mlir::Value> tile) const;
+  void emitFirst(mlir::ImplicitLocOpBuilder &b, mlir::Value first,
+                 mlir::ArrayRef<mlir::Value> bounds,
+                 mlir::ArrayRef<mlir::Value> tiles) const;
+  void emitHandOut(mlir::ImplicitLocOpBuilder &b, mlir::Value lane,
+                   mlir::Value tiles) const;
   /// Where list 0 or 1 of the table begins.
   int64_t listBegin(int list) const { return list * (groups + 2); }
   int lists() const { return fullFirst ? 2 : 1; }

@@ -89,6 +89,36 @@ static FailureOr<Value> findCounter(gpu::GPUFuncOp kernel) {
 
 static constexpr StringLiteral kShareTiles = "mxfp4-share-tiles";
 
+/// The table of the tiles, if its warp can hand out the first one: if that is
+/// the CTA's number, and no row, expert or kernel ahead has to be waited for or
+/// reported. Kernels of 8-bit numbers were not measured.
+static BuildTileTableOp findTableOfFirst(gpu::GPUFuncOp kernel,
+                                         ForTilesOp tiles) {
+  const Schedule schedule = tiles.getSchedule().toSchedule();
+  if (schedule.traits().cutsSums() || schedule.copiesAhead ||
+      schedule.fullTilesFirst || schedule.sideBySide ||
+      schedule.wideFrom != 0 || schedule.bringBytes != 0 ||
+      tiles.getExpertIds() || !tiles.getFirst().getDefiningOp<gpu::BlockIdOp>())
+    return BuildTileTableOp();
+  SmallVector<BuildTileTableOp> tables;
+  kernel.walk([&](BuildTileTableOp op) { tables.push_back(op); });
+  return tables.size() == 1 && tables[0].getTable() == tiles.getTable() &&
+                 tables[0].getOffsets() == tiles.getOffsets()
+             ? tables[0]
+             : BuildTileTableOp();
+}
+
+/// Hands out the first tile as the table is built.
+static void handOutFirst(BuildTileTableOp table, ForTilesOp tiles,
+                         const TileQueue &queue) {
+  ImplicitLocOpBuilder b(tiles.getLoc(), table->getContext());
+  tiles.getFirst().getDefiningOp()->moveBefore(table);
+  b.setInsertionPointAfter(table);
+  HandOutFirstOp::create(b, tiles.getFirst(), table.getTable(),
+                         table.getOffsets(), tiles.getColumns(), queue.ring,
+                         queue.fields, tiles.getSchedule());
+}
+
 /// Adds a role that hands out tiles to the others, if they have any.
 static FailureOr<bool> shareTiles(WarpRolesOp roles) {
   auto kernel = roles->getParentOfType<gpu::GPUFuncOp>();
@@ -123,6 +153,8 @@ static FailureOr<bool> shareTiles(WarpRolesOp roles) {
       tiles.getError(), tiles.getExperts(), tiles.getColumns(), queue.ring,
       queue.fields, *counter, /*rows=*/Value(), tiles.getSchedule());
   YieldOp::create(b);
+  if (BuildTileTableOp table = findTableOfFirst(kernel, tiles))
+    handOutFirst(table, tiles, queue);
   for (ForTilesOp loop : loops)
     takeFrom(queue, loop);
   passedOn(roles, kShareTiles, "tiles", [&] {

@@ -834,3 +834,52 @@ func.func @access(%r: !mxfp4.ring<6>, %c: !mxfp4.cursor<9>, %n: i32) {
   mxfp4.ring_fill %r[%c] bytes(%n) : !mxfp4.ring<6>, !mxfp4.cursor<9>
   return
 }
+
+// -----
+
+#full = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 64,
+  warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1,
+  token_step = 8, copy_warps = 2, full_tiles_first = true>
+#shared = #gpu.address_space<workgroup>
+
+func.func @first_of_two_lists(%t: memref<11xi32, #shared>, %o: memref<5xi32>,
+                              %i: index, %q: !mxfp4.ring<2>,
+                              %f: memref<2x4xi32, #shared>) {
+  // expected-error @below {{requires a schedule without full_tiles_first and wide_from}}
+  mxfp4.hand_out_first %i in %t offsets(%o) columns 3 to %q[%f]
+      {schedule = #full} : memref<11xi32, #shared>, memref<5xi32>,
+      !mxfp4.ring<2>, memref<2x4xi32, #shared>
+  return
+}
+
+// -----
+
+#few = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8,
+  warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1>
+#shared = #gpu.address_space<workgroup>
+
+func.func @first_of_no_column(%t: memref<6xi32, #shared>, %o: memref<5xi32>,
+                              %i: index, %q: !mxfp4.ring<2>,
+                              %f: memref<2x4xi32, #shared>) {
+  // expected-error @below {{requires at least one column of tiles}}
+  mxfp4.hand_out_first %i in %t offsets(%o) columns 0 to %q[%f]
+      {schedule = #few} : memref<6xi32, #shared>, memref<5xi32>,
+      !mxfp4.ring<2>, memref<2x4xi32, #shared>
+  return
+}
+
+// -----
+
+#few = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8,
+  warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1>
+#shared = #gpu.address_space<workgroup>
+
+func.func @first_to_no_queue(%t: memref<6xi32, #shared>, %o: memref<5xi32>,
+                             %i: index, %q: !mxfp4.ring<2>,
+                             %f: memref<2x3xi32, #shared>) {
+  // expected-error @below {{requires a queue of 2 x 4 i32 in shared memory, as its ring has slots, but got 'memref<2x3xi32, #gpu.address_space<workgroup>>'}}
+  mxfp4.hand_out_first %i in %t offsets(%o) columns 3 to %q[%f]
+      {schedule = #few} : memref<6xi32, #shared>, memref<5xi32>,
+      !mxfp4.ring<2>, memref<2x3xi32, #shared>
+  return
+}

@@ -835,13 +835,13 @@ func.func @token_step(%x: memref<?x64xbf16>,
 func.func @k_slices(%x: memref<?x64xbf16>,
     %w: memref<2x1x1x!mxfp4.block<spread, raw>>, %o: memref<3xi32>,
     %y: memref<?x48xbf16>) {
-  // expected-error @below {{has a schedule that cannot run: it requires 1 to 5 K slices, but has 6}}
+  // expected-error @below {{has a schedule that cannot run: it requires 1 to 6 K slices, but has 7}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<3xi32>) outs(%y : memref<?x48xbf16>)
       {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 64,
-       warps_rows = 4, warps_tokens = 1, stages = 18,
-       placement = register, ctas = 1, k_slices = 6>}
+       warps_rows = 4, warps_tokens = 1, stages = 21,
+       placement = register, ctas = 1, k_slices = 7>}
   return
 }
 

@@ -1,6 +1,6 @@
-// Rows that no tile waits for.
+// Rows that no tile waits for, and a first tile that no table knows.
 //
-// RUN: mxfp4-opt %s --mxfp4-lower-program --verify-diagnostics
+// RUN: mxfp4-opt %s --mxfp4-lower-program --verify-diagnostics --split-input-file
 
 #shared = #gpu.address_space<workgroup>
 
@@ -12,5 +12,20 @@ func.func @no_tiles(%x: memref<?x64xbf16>, %map: memref<?xi32>,
       signal %f : memref<?x64xbf16>, memref<?xi32>, memref<3xi32>,
       memref<?x64xbf16>, memref<1028xi32>, memref<2x64xbf16, #shared>,
       memref<1xi64, #shared>
+  return
+}
+
+// -----
+
+#few = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8,
+  warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1>
+#shared = #gpu.address_space<workgroup>
+
+func.func @no_table(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index,
+                    %q: !mxfp4.ring<2>, %f: memref<2x4xi32, #shared>) {
+  // expected-error @below {{requires the mxfp4.build_tile_table of its table and offsets right in front of it}}
+  mxfp4.hand_out_first %i in %t offsets(%o) columns 3 to %q[%f]
+      {schedule = #few} : memref<6xi32, #shared>, memref<5xi32>,
+      !mxfp4.ring<2>, memref<2x4xi32, #shared>
   return
 }

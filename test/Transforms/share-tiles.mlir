@@ -16,8 +16,11 @@
 // CHECK:         mxfp4.create_ring
 // CHECK-NEXT:    %[[QUEUE:.*]] = mxfp4.create_ring full(%[[READY]]) empty(%[[FREE]]) fills 1 releases 6 : memref<2xi64, {{.*}}> -> <2>
 // CHECK-NEXT:    nvvm.fence.mbarrier.init
+// The table's warp hands out the first tile.
 // CHECK:         %[[TABLE:.*]] = mxfp4.shared_buffer {{.*}} : memref<4xi32,
 // CHECK:         %[[BLOCK:.*]] = gpu.block_id x
+// CHECK-NEXT:    mxfp4.build_tile_table %[[TABLE]]
+// CHECK-NEXT:    mxfp4.hand_out_first %[[BLOCK]] in %[[TABLE]] offsets(%[[O]]) columns 1 to %[[QUEUE]][%[[FIELDS]]]
 // CHECK:         %[[GRID:.*]] = gpu.grid_dim x
 // CHECK:         %[[COUNT:.*]] = mxfp4.tile_count
 // CHECK:         mxfp4.role "multiply"
@@ -38,16 +41,29 @@
 // LOWER-DAG:     %[[ONE:.*]] = arith.constant 1 : i32
 // LOWER-DAG:     %[[END:.*]] = arith.constant -1 : i32
 // LOWER:         %[[BLOCK:.*]] = gpu.block_id x
+// The lane that looks after the group of the CTA's first tile puts this into the
+// queue, or the first lane the end, and the first lane says so.
+// LOWER:         %[[N32:.*]] = arith.index_cast %[[BLOCK]] : index to i32
+// LOWER-NEXT:    %[[FROM:.*]] = arith.cmpi uge, %[[N32]],
+// LOWER-NEXT:    %[[TO:.*]] = arith.cmpi ult, %[[N32]],
+// LOWER-NEXT:    %[[MINE:.*]] = arith.andi %[[FROM]], %[[TO]]
+// LOWER-NEXT:    scf.if %[[MINE]] {
+// LOWER-COUNT-4:   memref.store %{{.*}}, %[[FIELDS]][%[[C0]],
+// LOWER:         nvvm.bar.warp.sync
+// LOWER:         %[[ISEND:.*]] = arith.cmpi uge,
+// LOWER-NEXT:      scf.if %[[ISEND]] {
+// LOWER-COUNT-4:     memref.store %[[END]], %[[FIELDS]][%[[C0]],
+// LOWER:           mxfp4.expect_bytes %[[READY]][%[[C0]]] bytes(%[[NONE]])
+// LOWER:         gpu.barrier
 // LOWER:         %[[GRID:.*]] = gpu.grid_dim x
-// The scheduler: while (publish(number)) number = next; the next number is taken
-// ahead of everything that takes time.
-// LOWER:         scf.while (%[[N:.*]] = %[[BLOCK]], %[[SLOT:.*]] = %[[C0]], %[[PARITY:.*]] = %[[NONE]])
-// LOWER-NEXT:      %[[TAKEN:.*]] = memref.atomic_rmw addi %[[ONE]], %[[S]][%[[C0]]]
-// LOWER-NEXT:      %[[TAKEN2:.*]] = arith.index_cast %[[TAKEN]]
-// LOWER-NEXT:      %[[NEXT:.*]] = arith.addi %[[TAKEN2]], %[[GRID]]
+// The scheduler begins with the second tile: while (publish(number)) number =
+// next; a number is taken when there is a slot for its tile.
+// LOWER:         mxfp4.wait_barrier %[[FREE]][%[[C1]]] parity %[[ONE]]
+// LOWER-NEXT:    %[[SECOND:.*]] = memref.atomic_rmw addi %[[ONE]], %[[S]][%[[C0]]]
+// LOWER-NEXT:    %[[SECOND2:.*]] = arith.index_cast %[[SECOND]]
+// LOWER-NEXT:    %[[START:.*]] = arith.addi %[[SECOND2]], %[[GRID]]
+// LOWER:         scf.while (%[[N:.*]] = %[[START]], %[[SLOT:.*]] = %[[C1]], %[[PARITY:.*]] = %[[NONE]])
 // LOWER-NEXT:      %[[ISTILE:.*]] = arith.cmpi ult, %[[N]], %{{.*}}
-// LOWER-NEXT:      %[[OTHER:.*]] = arith.xori %[[PARITY]], %[[ONE]]
-// LOWER-NEXT:      mxfp4.wait_barrier %[[FREE]][%[[SLOT]]] parity %[[OTHER]]
 // LOWER-NEXT:      scf.if %[[ISTILE]] {
 // LOWER-NEXT:        %[[E:.*]], %{{.*}}, %{{.*}}, %[[COLUMN:.*]] = mxfp4.locate_tile %[[N]]
 // LOWER-NEXT:        %[[E32:.*]] = arith.index_cast %[[E]]
@@ -57,13 +73,16 @@
 // LOWER-NEXT:      } else {
 // LOWER-COUNT-4:     memref.store %[[END]], %[[FIELDS]][%[[SLOT]],
 // LOWER:           mxfp4.expect_bytes %[[READY]][%[[SLOT]]] bytes(%[[NONE]])
-// LOWER-NEXT:      scf.condition(%[[ISTILE]]) %[[NEXT]], %[[SLOT]], %[[PARITY]]
+// LOWER-NEXT:      scf.condition(%[[ISTILE]]) %[[SLOT]], %[[PARITY]]
 // The other slot comes next, with the other parity behind the last.
 // LOWER:           %[[WRAPS:.*]] = arith.cmpi eq, %[[SLOT2:.*]], %[[C1]]
 // LOWER-NEXT:      %[[FLIPPED:.*]] = arith.xori %[[PARITY2:.*]], %[[ONE]]
 // LOWER-NEXT:      %[[NEXTSLOT:.*]] = arith.subi %[[C1]], %[[SLOT2]]
 // LOWER-NEXT:      %[[NEXTPARITY:.*]] = arith.select %[[WRAPS]], %[[FLIPPED]], %[[PARITY2]]
-// LOWER-NEXT:      scf.yield %{{.*}}, %[[NEXTSLOT]], %[[NEXTPARITY]]
+// LOWER-NEXT:      %[[OTHER:.*]] = arith.xori %[[NEXTPARITY]], %[[ONE]]
+// LOWER-NEXT:      mxfp4.wait_barrier %[[FREE]][%[[NEXTSLOT]]] parity %[[OTHER]]
+// LOWER-NEXT:      %[[TAKEN:.*]] = memref.atomic_rmw addi %[[ONE]], %[[S]][%[[C0]]]
+// LOWER:           scf.yield %{{.*}}, %[[NEXTSLOT]], %[[NEXTPARITY]]
 // The last CTA puts the counter back: fences order the numbers that all have
 // taken, the count of CTAs, and the zeros.
 // LOWER:         llvm.fence syncscope("device") acq_rel
@@ -107,9 +126,11 @@ func.func @counter(%x: memref<?x64xbf16>,
 // CHECK-LABEL: gpu.func @mxfp4_stride
 // CHECK:         mxfp4.hand_out_tiles {{.*}} experts 2 columns 1 to %{{.*}}[%{{.*}}] {schedule
 // LOWER-LABEL: gpu.func @mxfp4_stride
+// LOWER:         %[[BLOCK:.*]] = gpu.block_id x
 // LOWER:         %[[GRID:.*]] = gpu.grid_dim x
-// LOWER:         scf.while (%[[N:[^ ]*]] = %
-// LOWER-NEXT:      %{{.*}} = arith.addi %[[N]], %[[GRID]]
+// LOWER:         %[[SECOND:.*]] = arith.addi %[[BLOCK]], %[[GRID]]
+// LOWER:         scf.while (%[[N:[^ ]*]] = %[[SECOND]]
+// LOWER:           %{{.*}} = arith.addi %{{.*}}, %[[GRID]]
 // LOWER-NOT:     memref.atomic_rmw
 // LOWER-NOT:     llvm.fence
 // LOWER:         gpu.return
@@ -131,7 +152,10 @@ func.func @stride(%x: memref<?x64xbf16>,
 
 // Two programs have a queue each.
 
+// No table's warp knows which of the two runs, or that a CTA has no wide tiles.
+
 // CHECK-LABEL: gpu.func @mxfp4_side_by_side
+// CHECK-NOT:     mxfp4.hand_out_first
 // CHECK-COUNT-3: mxfp4.create_ring
 // CHECK-NEXT:    mxfp4.create_ring
 // CHECK:         mxfp4.hand_out_tiles {{.*}} columns 2 to
@@ -156,6 +180,7 @@ func.func @side_by_side(%x: memref<?x448xbf16>,
 // first, of few tiles, strides over the grid: there is one counter.
 
 // CHECK-LABEL: gpu.func @mxfp4_two_kinds
+// CHECK-NOT:     mxfp4.hand_out_first
 // CHECK-SAME:    %[[COUNTER:[^ ]*]]: memref<2xi32>
 // CHECK:         mxfp4.hand_out_tiles {{.*}} columns 8 to {{[^ ]*}} {schedule
 // CHECK-NOT:     counter(

@@ -137,21 +137,25 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
       // 918 tiles, by 20 groups that have rows: four rounds of 264 CTAs, in
       // whose time one CTA per SM has 7.5 of 132 for 7. Then 627 tiles, three
       // rounds and five, but 724 and 456, three rounds and six, two and four.
-      {sized(32, 32), one, decoding(8, 1)},
-      {sized(32, 17), one, decoding(8, 1)},
+      {sized(32, 32), one, decodingInSix()},
+      {sized(32, 17), one, decodingInSix()},
       {sized(32, 21), two, decoding(4, 2)},
       {sized(32, 12), two, decoding(4, 2)},
       // 320 tiles are two rounds, the second of which is nearly empty; as 641
       // of 64 columns they are five of 132. And 303.
       {{256, 256, 512, 4096, 96}, narrow, narrowDecoding()},
       {{128, 128, 768, 2880, 64}, narrow, narrowDecoding()},
-      // K of nine steps is too short for five slices.
+      // K of nine steps is too short for five slices, and for six; these take
+      // K from 12 steps on.
       {{256, 256, 512, 576, 96}, one, decoding(8, 1)},
+      {{256, 256, 1024, 704, 136}, one, decoding(8, 1)},
+      {{256, 256, 1024, 768, 136}, one, decodingInSix()},
   };
   for (const Regime &regime : regimes) {
     const ScheduleChoice choice = choose(regime.problem, {}, h200);
     Schedule expected = regime.schedule;
     expected.stages = expected.kSlices == 5                 ? 25
+                      : expected.kSlices == 6               ? 24
                       : expected.ctasPerMultiprocessor == 2 ? 9
                                                             : 18;
     EXPECT_TRUE(choice.schedule == expected)

@@ -51,10 +51,10 @@ TEST(Schedule, WhatCannotRunIsExplained) {
        [](Schedule &s) { s.tokenStep = 4; }},
       {"requires k_slices from 1 to 1024, but has 0",
        [](Schedule &s) { s.kSlices = 0; }},
-      {"requires 1 to 5 K slices, but has 6",
-       [](Schedule &s) { s.kSlices = 6; }},
+      {"requires 1 to 6 K slices, but has 7",
+       [](Schedule &s) { s.kSlices = 7; }},
       // More than an int can count: slices are looked at before threads.
-      {"requires 1 to 5 K slices, but has 1024",
+      {"requires 1 to 6 K slices, but has 1024",
        [](Schedule &s) { s.warpsRows = s.warpsTokens = s.kSlices = 1024; }},
       {"requires wgmma for K slices and for a token step",
        [](Schedule &s) { s.kSlices = 2; }},

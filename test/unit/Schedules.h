@@ -64,6 +64,14 @@ inline Schedule decoding(int warps, int ctas) {
   return schedule;
 }
 
+/// The same in six K slices.
+inline Schedule decodingInSix() {
+  Schedule schedule = decoding(4, 1);
+  schedule.kSlices = schedule.copyWarps = 6;
+  schedule.sumSteps = 0;
+  return schedule;
+}
+
 /// Of 64 columns, in five K slices.
 inline Schedule narrowDecoding() {
   Schedule schedule = tiled(64, 16, 8, 4, 5, 1);

@@ -213,6 +213,9 @@ def MXFP4_HandOutTilesOp : MXFP4_Op<"hand_out_tiles",
     order meanwhile (`mxfp4.bring_rows`): the thread waits until all rows that a
     tile reads have been brought before it hands the tile out.
 
+    Where `mxfp4.hand_out_first` has handed out the first tile, the thread begins
+    with the next one.
+
     With a schedule that has `copies_ahead`, the thread hands out the first tile
     before it waits for the kernel ahead (`griddepcontrol.wait`), which may still
     use the counter.
@@ -242,6 +245,39 @@ def MXFP4_HandOutTilesOp : MXFP4_Op<"hand_out_tiles",
     (`error` `(` $error^ `:` type($error) `)`)?
     `experts` $experts `columns` $columns `to` $queue `[` $fields `]`
     (`counter` `(` $counter^ `:` type($counter) `)`)? (`rows` $rows^)? attr-dict
+    `:` type($table) `,` type($offsets) `,` type($queue) `,` type($fields)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_HandOutFirstOp : MXFP4_Op<"hand_out_first"> {
+  let summary = "Hand out the first tile of a CTA as its table is built";
+  let description = [{
+    Right behind `mxfp4.build_tile_table`, whose warp knows where a tile lies as
+    soon as it has counted the tiles ahead: it puts the CTA's tile `first`, or the
+    mark of the end, into the first slot of the queue. `mxfp4.hand_out_tiles` of the
+    same queue goes on with the next tile, so that no role waits for another warp
+    to find the first one.
+
+    The schedule has one list of tiles of one kind: neither `full_tiles_first` nor
+    `wide_from`.
+
+    Example:
+
+    ```mlir
+    mxfp4.hand_out_first %cta in %table offsets(%o) columns 45 to %queue[%fields]
+        {schedule = #mxfp4.schedule<...>}
+        : memref<34xi32, #gpu.address_space<workgroup>>, memref<33xi32>,
+        !mxfp4.ring<2>, memref<2x4xi32, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins Index:$first, SharedSource:$table,
+                       GlobalBuffer:$offsets, I64Attr:$columns,
+                       MXFP4_Ring:$queue, SharedDestination:$fields,
+                       MXFP4_Schedule:$schedule);
+  let assemblyFormat = [{
+    $first `in` $table `offsets` `(` $offsets `)` `columns` $columns `to`
+    $queue `[` $fields `]` attr-dict
     `:` type($table) `,` type($offsets) `,` type($queue) `,` type($fields)
   }];
   let hasVerifier = 1;

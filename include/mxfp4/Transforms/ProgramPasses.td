@@ -197,6 +197,11 @@ def ShareTiles : Pass<"mxfp4-share-tiles"> {
 
     Which CTA computes a tile does not change any result.
 
+    The first tile of a CTA is its own number. Where there is one table, of tiles of
+    one kind, the warp that builds it hands this tile out (`mxfp4.hand_out_first`)
+    and the other roles begin as soon as the table is there. Not with expert ids, with
+    rows that a warp brings, or with a schedule that has `copies_ahead`.
+
     Preconditions: each role has one `mxfp4.for_tiles`. Kernels without roles stay
     as they are.
   }];
