@@ -40,7 +40,7 @@ struct DestinationModel
     return !llvm::cast<mlir::DestinationStyleOpInterface>(op).isDpsInit(
                &operand) ||
            (matmul && (matmul.getScatter() || matmul.getGather())) ||
-           (quantize && quantize.getScatter()) || llvm::isa<DispatchOp>(op);
+           (quantize && quantize.getSlotRows()) || llvm::isa<DispatchOp>(op);
   }
 
   mlir::LogicalResult

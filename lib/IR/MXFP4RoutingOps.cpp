@@ -255,20 +255,26 @@ LogicalResult QuantizeRowsOp::verify() {
       return failure();
     rows = sizeOf(gather, 0);
   }
-  if (Value scatter = getScatter()) {
-    if (getGather())
-      return emitOpError("takes rows to gather or to scatter, but got both");
+  int64_t scales = rows;
+  if (Value scatter = getSlotRows()) {
+    if (getGather() || (getScatter() && getScatterScales()))
+      return emitOpError("takes rows to gather, to scatter, or to scatter "
+                         "scales to, but got two of them");
     if (failed(verifyShaped(*this, scatter, "rows to scatter", {rows, kDynamic},
                             IntegerType::get(getContext(), 32))) ||
         failed(verifyCount(*this, sizeOf(scatter, 1), "slot")))
       return failure();
-    rows = product(sizeOf(scatter, 0), sizeOf(scatter, 1));
+    scales = product(sizeOf(scatter, 0), sizeOf(scatter, 1));
+    if (getScatter())
+      rows = scales;
+  } else {
+    scales = sizeOf(getCodes(), 0);
   }
   if (failed(verifyShaped(*this, getCodes(), "codes",
                           {rows, sizeOf(getValues(), 1)},
                           Float8E4M3FNType::get(getContext()))) ||
       failed(verifyCount(*this, getK(), "column")) ||
-      failed(verifyShaped(*this, getScales(), "scales", {sizeOf(getCodes(), 0)},
+      failed(verifyShaped(*this, getScales(), "scales", {scales},
                           Float32Type::get(getContext()))) ||
       failed(verifyErrorOperand(*this, getError())))
     return failure();

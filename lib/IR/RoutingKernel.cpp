@@ -62,7 +62,7 @@ int64_t RoutingKernel::slots() const {
   if (DispatchOp d = dispatch)
     return d.getSlots();
   if (QuantizeRowsOp q = quantize) {
-    Value scatter = q.getScatter();
+    Value scatter = q.getSlotRows();
     return scatter ? cast<ShapedType>(scatter.getType()).getDimSize(1) : 0;
   }
   TopKOp k = topK;
@@ -99,7 +99,7 @@ int64_t RoutingKernel::vectorWidth() const {
 
 bool RoutingKernel::storesSlots() const {
   QuantizeRowsOp q = quantize;
-  return dispatch || (q && q.getScatter());
+  return dispatch || (q && q.getSlotRows());
 }
 
 int64_t RoutingKernel::slotWidth() const { return std::gcd(slots(), 4); }
@@ -182,7 +182,7 @@ slotArguments(const RoutingKernel &kernel) {
   const int64_t width = kernel.vectorWidth();
   DispatchOp d = kernel.dispatch;
   QuantizeRowsOp q = kernel.quantize;
-  Value positions = d ? d.getPositions() : q.getScatter();
+  Value positions = d ? d.getPositions() : q.getSlotRows();
   auto perSlot = cast<MemRefType>(positions.getType());
   Signature signature;
   signature.add("x", d ? d.getValues() : q.getValues(), width);
@@ -194,7 +194,10 @@ slotArguments(const RoutingKernel &kernel) {
   if (d) {
     signature.addRows("out", d.getInit(), perSlot, width);
   } else {
-    signature.addRows("codes", q.getCodes(), perSlot, width);
+    if (q.getScatter())
+      signature.addRows("codes", q.getCodes(), perSlot, width);
+    else
+      signature.add("codes", q.getCodes(), width);
     signature.addRows("scales", q.getScales(), perSlot);
   }
   SortByExpertOp sort = kernel.sort;
@@ -347,7 +350,7 @@ SmallVector<RoutingKernel> mxfp4::findRoutingKernels(Operation *root,
     if (auto count = dyn_cast<CountByExpertOp>(op))
       kernels.emplace_back().count = count;
     if (auto quantize = dyn_cast<QuantizeRowsOp>(op))
-      storing(op, quantize.getScatter(), quantize.getError()).quantize =
+      storing(op, quantize.getSlotRows(), quantize.getError()).quantize =
           quantize;
     if (auto dispatch = dyn_cast<DispatchOp>(op))
       storing(op, dispatch.getPositions(), dispatch.getError()).dispatch =

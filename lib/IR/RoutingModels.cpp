@@ -99,9 +99,11 @@ struct QuantizeRowsChecks : BufferChecks<QuantizeRowsChecks, QuantizeRowsOp> {
   void verify(QuantizeRowsOp quantize, Checks &checks) const {
     Value values = quantize.getValues(), codes = quantize.getCodes();
     Value gather = quantize.getGather();
-    if (Value scatter = quantize.getScatter()) {
-      requireEqual(checks, scatter, 0, values, 0,
+    Value slotRows = quantize.getSlotRows();
+    if (slotRows)
+      requireEqual(checks, slotRows, 0, values, 0,
                    "there must be rows to scatter to for each row");
+    if (Value scatter = quantize.getScatter()) {
       checks.requireSize(codes, 0, product(checks, scatter),
                          "there must be codes for each row to scatter to");
     } else {
@@ -111,8 +113,12 @@ struct QuantizeRowsChecks : BufferChecks<QuantizeRowsChecks, QuantizeRowsOp> {
     }
     requireEqual(checks, codes, 1, values, 1,
                  "codes and values must have as many columns");
-    requireEqual(checks, quantize.getScales(), 0, codes, 0,
-                 "there must be a scale for each row");
+    if (quantize.getScatterScales())
+      checks.requireSize(quantize.getScales(), 0, product(checks, slotRows),
+                         "there must be a scale for each row to scatter to");
+    else
+      requireEqual(checks, quantize.getScales(), 0, codes, 0,
+                   "there must be a scale for each row");
   }
 };
 

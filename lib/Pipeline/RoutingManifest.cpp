@@ -27,7 +27,7 @@ static std::string elementOf(Value memory) {
 
 static Object problemOf(const RoutingKernel &kernel) {
   QuantizeRowsOp quantize = kernel.quantize;
-  if (quantize && !quantize.getScatter())
+  if (quantize && !quantize.getSlotRows())
     return Object{{"k", kernel.n()}, {"gather", bool(quantize.getGather())}};
   Object problem{{"slots", kernel.slots()}};
   if (kernel.storesSlots()) {

@@ -211,7 +211,7 @@ struct LowerToLinalgPass : mxfp4::impl::LowerToLinalgBase<LowerToLinalgPass> {
         return converter.isSignatureLegal(function.getFunctionType());
       // What scatters rows becomes loops with the operations around it.
       if (auto quantize = dyn_cast<QuantizeRowsOp>(op);
-          quantize && quantize.getScatter())
+          quantize && quantize.getSlotRows())
         return true;
       if (isa<GroupedMatmulOp, DequantizeOp, QuantizeOp, QuantizeRowsOp, PackOp,
               UnpackOp>(op))

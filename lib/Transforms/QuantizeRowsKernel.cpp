@@ -6,7 +6,8 @@
 //
 // A CTA has a row, and its threads hold the row in registers from the load, 16
 // bytes at a time where K allows, to the store, or to those into the rows of
-// all slots of a token, so that memory is read and each value rounded once.
+// all slots of a token (where these have scales alone, to the token's own), so
+// that memory is read and each value rounded once.
 // Magnitudes are compared as integers, whose order is that of floats.
 //
 //===----------------------------------------------------------------------===//
@@ -31,6 +32,8 @@ public:
       : c(c), arg(arguments), units(c, kernel), width(units.width) {
     if (kernel.storesSlots())
       slots.emplace(c, kernel, arguments);
+    QuantizeRowsOp op = kernel.quantize;
+    scattersCodes = bool(op.getScatter());
   }
 
   void emit();
@@ -60,6 +63,8 @@ private:
   const int64_t width;
   /// Where rows have slots.
   std::optional<SlotRows> slots;
+  /// Whether these have the codes, too, and not the scales alone.
+  bool scattersCodes = false;
   /// The greatest magnitude of each warp, in shared memory.
   Value maxima;
   /// This thread's part of the row, in f32; zeros beyond the row.
@@ -90,14 +95,18 @@ void QuantizeRowsKernel::emitRow(Value row) {
 }
 
 void QuantizeRowsKernel::emitToken(Value token) {
-  Value codes = slots->flat(arg.codes), scales = slots->flat(arg.scales);
+  Value codes = scattersCodes ? slots->flat(arg.codes) : arg.codes;
+  Value scales = slots->flat(arg.scales);
   loadRow(token, Value());
   slots->find(token);
   Value scale = emitScale();
   SmallVector<Value> encoded = encodeRow(divide(c.f32(1), scale));
+  if (!scattersCodes)
+    units.store(encoded, codes, token);
   slots->forRows([&](Value row) {
     c.ifThen(c.isZero(c.thread), [&] { c.store(scale, scales, row); });
-    units.store(encoded, codes, row);
+    if (scattersCodes)
+      units.store(encoded, codes, row);
   });
   slots->finish(token);
 }

@@ -97,7 +97,7 @@ public:
   void emit() {
     columns = l.size(op.getCodes(), 1);
     sourceRows = l.size(op.getValues(), 0);
-    if (op.getScatter())
+    if (op.getSlotRows())
       return emitScattered();
     l.loop(l.size(op.getCodes(), 0), [&](Value row) {
       if (!op.getGather())
@@ -117,11 +117,17 @@ private:
   }
 
   void emitScattered() {
-    Value rows = l.size(op.getCodes(), 0);
+    Value rows = l.size(op.getScales(), 0);
     l.loop(sourceRows, [&](Value from) {
       Value scale = scaleOf(from);
-      forRowsOfToken(l, op.getScatter(), from, rows, op.getError(),
-                     [&](Value row) { storeRow(row, from, scale); });
+      if (op.getScatterScales())
+        storeCodes(from, from, scale);
+      forRowsOfToken(l, op.getSlotRows(), from, rows, op.getError(),
+                     [&](Value row) {
+                       l.store(scale, op.getScales(), row);
+                       if (op.getScatter())
+                         storeCodes(row, from, scale);
+                     });
     });
   }
 
@@ -131,13 +137,16 @@ private:
     });
   }
 
-  void emitRow(Value row, Value from) { storeRow(row, from, scaleOf(from)); }
+  void emitRow(Value row, Value from) {
+    Value scale = scaleOf(from);
+    l.store(scale, op.getScales(), row);
+    storeCodes(row, from, scale);
+  }
 
-  void storeRow(Value row, Value from, Value scale) {
+  void storeCodes(Value row, Value from, Value scale) {
     auto value = [&](Value k) {
       return l.widen(l.load(op.getValues(), {from, k}));
     };
-    l.store(scale, op.getScales(), row);
     Value inverse = l.op<arith::DivFOp>(l.f32(1), scale);
     l.loop(columns, [&](Value k) {
       store(encodeE4M3(l, l.op<arith::MulFOp>(value(k), inverse)), {row, k});

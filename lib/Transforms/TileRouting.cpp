@@ -155,7 +155,7 @@ static void launch(const RoutingKernel &kernel, gpu::GPUFuncOp function) {
                   : topK                 ? topK.getIds()
                   : count                ? count.getIds()
                   : dispatch             ? dispatch.getPositions()
-                  : kernel.storesSlots() ? quantize.getScatter()
+                  : kernel.storesSlots() ? quantize.getSlotRows()
                   : quantize             ? quantize.getCodes()
                                          : sort.getIds();
   Value tokens = memref::DimOp::create(b, counted, 0);

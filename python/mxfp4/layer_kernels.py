@@ -24,7 +24,7 @@ from .layer_steps import (
     MATMULS,
     ROUTING,
     Source,
-    brought_from,
+    brought_tokens,
     last_tokens,
     most_of,
     needed_for,
@@ -80,7 +80,7 @@ class LayerKernels:
         needed = needed_for(spec, max_tokens, sources)
         with Compiler() as compiler:
             if BRINGING in needed:
-                first = brought_from(spec) * spec.slots
+                first = brought_tokens(spec).start * spec.slots
                 most = needed.pop(BRINGING)
                 found = list(_ranges(compiler, spec.gate_up_through(), most, own, first))
                 made.matmuls[BRINGING] = found

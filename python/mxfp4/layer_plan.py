@@ -62,6 +62,11 @@ _FP8 = {
     "sort_quantize": {"x": "x", "ids": "ids", "counts": "counts", "offsets": "offsets",
                       "tokens": "tokens", "positions": "positions", "codes": "sorted",
                       "scales": "sorted_scales"},
+    "quantize_tokens": {"x": "x", "positions": "positions", "codes": "codes",
+                        "scales": "sorted_scales"},
+    "sort_quantize_tokens": {"x": "x", "ids": "ids", "counts": "counts", "offsets": "offsets",
+                             "tokens": "tokens", "positions": "positions", "codes": "codes",
+                             "scales": "sorted_scales"},
     "gate_up": {"x": "sorted", "weights": "gate_up", "offsets": "offsets", "y": "h",
                 "epilogue0": "gate_up_powers", "epilogue1": "sorted_scales",
                 "epilogue2": "gate_up_bias"},
@@ -76,10 +81,13 @@ _OF_ONE_SCALE = {
 }  # fmt: skip
 
 
-def _with_gathered(names: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    """Names of FP8's kernels, and of their matmuls that gather rows in the order they have."""
-    gathered = {f"{n}_gathered": {**names[n], "gather": "counting"} for n in ("gate_up", "down")}
-    return _NAMES | names | gathered
+def _with_maps(names: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Names of FP8's kernels, and of their matmuls that gather rows in the order they have or bring
+    them into order."""
+    others = {f"{n}_gathered": {**names[n], "gather": "counting"} for n in ("gate_up", "down")}
+    others["gate_up_through"] = {**names["gate_up"], "x": "codes", "gather": "tokens",
+                                 "through": "sorted", "through_maps": "sorted"}  # fmt: skip
+    return _NAMES | names | others
 
 
 def names_of(spec: LayerSpec) -> dict[str, dict[str, str]]:
@@ -88,7 +96,7 @@ def names_of(spec: LayerSpec) -> dict[str, dict[str, str]]:
     """
     if spec.activations == "bf16":
         return _NAMES
-    return _with_gathered(_FP8 if spec.inner_scale is None else _FP8 | _OF_ONE_SCALE)
+    return _with_maps(_FP8 if spec.inner_scale is None else _FP8 | _OF_ONE_SCALE)
 
 
 _OF_ROWS = ("quantize_inner",)
@@ -136,7 +144,8 @@ def _sizes(spec: LayerSpec, tokens: int) -> dict[str, int]:
         "h": 2 * rows * spec.inner,
         # What is sorted is not needed any more when down's rows are written.
         "sorted": 2 * rows * spec.hidden, "y": 2 * rows * spec.hidden,
-        "sorted_scales": 4 * rows, "h_codes": rows * spec.inner, "h_scales": 4 * rows,
+        "codes": tokens * spec.hidden, "sorted_scales": 4 * rows,
+        "h_codes": rows * spec.inner, "h_scales": 4 * rows,
     }  # fmt: skip
 
 

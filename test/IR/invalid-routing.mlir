@@ -292,9 +292,40 @@ func.func @dispatched_rows(%x: memref<8x64xf32>, %p: memref<8x2xi32>, %r: memref
 
 func.func @both(%x: memref<8x64xbf16>, %g: memref<8xi32>, %p: memref<8x2xi32>,
                 %q: memref<16x64xf8E4M3FN>, %s: memref<16xf32>) {
-  // expected-error @+1 {{'mxfp4.quantize_rows' op takes rows to gather or to scatter, but got both}}
+  // expected-error @+1 {{'mxfp4.quantize_rows' op takes rows to gather, to scatter, or to scatter scales to, but got two of them}}
   mxfp4.quantize_rows values(%x : memref<8x64xbf16>) gather(%g : memref<8xi32>)
       scatter(%p : memref<8x2xi32>) outs(%q, %s : memref<16x64xf8E4M3FN>, memref<16xf32>)
+  return
+}
+
+// -----
+
+func.func @scattered_twice(%x: memref<8x64xbf16>, %p: memref<8x2xi32>,
+                           %q: memref<16x64xf8E4M3FN>, %s: memref<16xf32>) {
+  // expected-error @+1 {{'mxfp4.quantize_rows' op takes rows to gather, to scatter, or to scatter scales to, but got two of them}}
+  mxfp4.quantize_rows values(%x : memref<8x64xbf16>) scatter(%p : memref<8x2xi32>)
+      scatter_scales(%p : memref<8x2xi32>)
+      outs(%q, %s : memref<16x64xf8E4M3FN>, memref<16xf32>)
+  return
+}
+
+// -----
+
+func.func @scales_of_tokens(%x: memref<8x64xbf16>, %p: memref<8x2xi32>,
+                            %q: memref<8x64xf8E4M3FN>, %s: memref<8xf32>) {
+  // expected-error @+1 {{'mxfp4.quantize_rows' op requires scales of shape 16 and element type 'f32', but got 'memref<8xf32>'}}
+  mxfp4.quantize_rows values(%x : memref<8x64xbf16>) scatter_scales(%p : memref<8x2xi32>)
+      outs(%q, %s : memref<8x64xf8E4M3FN>, memref<8xf32>)
+  return
+}
+
+// -----
+
+func.func @codes_of_slots(%x: memref<8x64xbf16>, %p: memref<8x2xi32>,
+                          %q: memref<16x64xf8E4M3FN>, %s: memref<16xf32>) {
+  // expected-error @+1 {{'mxfp4.quantize_rows' op requires codes of shape 8x64 and element type 'f8E4M3FN', but got 'memref<16x64xf8E4M3FN>'}}
+  mxfp4.quantize_rows values(%x : memref<8x64xbf16>) scatter_scales(%p : memref<8x2xi32>)
+      outs(%q, %s : memref<16x64xf8E4M3FN>, memref<16xf32>)
   return
 }
 

@@ -78,14 +78,31 @@ func.func @dispatch_into_needed(%x: tensor<4x96xf32>, %p: tensor<4x2xi32>, %init
 // CHECK-LABEL: func.func @dispatch_memrefs
 // CHECK:       mxfp4.dispatch values(%{{.*}} : memref<4x96xf32>) positions(%{{.*}} : memref<4x2xi32>) outs(%{{.*}} : memref<8x96xf32>) error(%{{.*}} : memref<1xi32>)
 // CHECK:       mxfp4.quantize_rows values(%{{.*}} : memref<4x96xbf16>) scatter(%{{.*}} : memref<4x2xi32>) outs(%{{.*}}, %{{.*}} : memref<8x96xf8E4M3FN>, memref<8xf32>) error(%{{.*}} : memref<1xi32>)
+// CHECK:       mxfp4.quantize_rows values(%{{.*}} : memref<4x96xbf16>) scatter_scales(%{{.*}} : memref<4x2xi32>) outs(%{{.*}}, %{{.*}} : memref<4x96xf8E4M3FN>, memref<8xf32>) error(%{{.*}} : memref<1xi32>)
 func.func @dispatch_memrefs(%x: memref<4x96xf32>, %b: memref<4x96xbf16>, %p: memref<4x2xi32>,
                             %r: memref<8x96xf32>, %q: memref<8x96xf8E4M3FN>,
-                            %s: memref<8xf32>, %e: memref<1xi32>) {
+                            %t: memref<4x96xf8E4M3FN>, %s: memref<8xf32>, %e: memref<1xi32>) {
   mxfp4.dispatch values(%x : memref<4x96xf32>) positions(%p : memref<4x2xi32>)
       outs(%r : memref<8x96xf32>) error(%e : memref<1xi32>)
   mxfp4.quantize_rows values(%b : memref<4x96xbf16>) scatter(%p : memref<4x2xi32>)
       outs(%q, %s : memref<8x96xf8E4M3FN>, memref<8xf32>) error(%e : memref<1xi32>)
+  mxfp4.quantize_rows values(%b : memref<4x96xbf16>) scatter_scales(%p : memref<4x2xi32>)
+      outs(%t, %s : memref<4x96xf8E4M3FN>, memref<8xf32>) error(%e : memref<1xi32>)
   return
+}
+
+// Rows of scales that no position names keep what they have.
+
+// BUFFERS-LABEL: func.func @scatter_scales_into_needed
+// BUFFERS:         memref.copy %{{.*}}, %[[COPY:.*]] :
+// BUFFERS:         mxfp4.quantize_rows {{.*}} scatter_scales({{.*}}) outs(%{{.*}}, %[[COPY]] :
+func.func @scatter_scales_into_needed(%x: tensor<4x96xbf16>, %p: tensor<4x2xi32>,
+    %codes: tensor<4x96xf8E4M3FN>, %init: tensor<8xf32>)
+    -> (tensor<4x96xf8E4M3FN>, tensor<8xf32>, tensor<8xf32>) {
+  %q, %s = mxfp4.quantize_rows values(%x : tensor<4x96xbf16>) scatter_scales(%p : tensor<4x2xi32>)
+      outs(%codes, %init : tensor<4x96xf8E4M3FN>, tensor<8xf32>)
+      -> tensor<4x96xf8E4M3FN>, tensor<8xf32>
+  return %q, %s, %init : tensor<4x96xf8E4M3FN>, tensor<8xf32>, tensor<8xf32>
 }
 
 // CHECK-LABEL: func.func @quantize_rows

@@ -64,6 +64,23 @@ func.func @quantize_scattered(%x: memref<?x8xbf16>, %p: memref<?x2xi32>,
   return
 }
 
+// Or its scale alone is, and its codes are stored once.
+
+// CHECK-LABEL: func.func @quantize_scattered_scales
+// CHECK:       %[[SCALE:.*]] = arith.maxnumf
+// CHECK:       memref.store %{{.*}} : memref<?x8xf8E4M3FN>
+// CHECK:       memref.load %{{.*}} : memref<?x2xi32>
+// CHECK:       scf.if
+// CHECK-NEXT:    memref.store %[[SCALE]], %{{.*}} : memref<?xf32>
+// CHECK-NOT:   memref.store
+// CHECK:       return
+func.func @quantize_scattered_scales(%x: memref<?x8xbf16>, %p: memref<?x2xi32>,
+                                     %q: memref<?x8xf8E4M3FN>, %s: memref<?xf32>) {
+  mxfp4.quantize_rows values(%x : memref<?x8xbf16>) scatter_scales(%p : memref<?x2xi32>)
+      outs(%q, %s : memref<?x8xf8E4M3FN>, memref<?xf32>)
+  return
+}
+
 // CHECK-LABEL: func.func @sort
 // CHECK-NOT:   mxfp4
 // CHECK:       return

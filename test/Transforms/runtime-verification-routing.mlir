@@ -56,6 +56,19 @@ func.func @quantize_scattered_rows(%x: memref<?x?xbf16>, %p: memref<?x?xi32>,
   return
 }
 
+// CHECK-LABEL: func.func @quantize_scattered_scales
+// CHECK:       cf.assert %{{.*}}, "{{.*}}there must be rows to scatter to for each row
+// CHECK:       cf.assert %{{.*}}, "{{.*}}there must be codes for each row
+// CHECK:       cf.assert %{{.*}}, "{{.*}}codes and values must have as many columns
+// CHECK:       cf.assert %{{.*}}, "{{.*}}there must be a scale for each row to scatter to
+// CHECK:       mxfp4.quantize_rows
+func.func @quantize_scattered_scales(%x: memref<?x?xbf16>, %p: memref<?x?xi32>,
+                                     %q: memref<?x?xf8E4M3FN>, %s: memref<?xf32>) {
+  mxfp4.quantize_rows values(%x : memref<?x?xbf16>) scatter_scales(%p : memref<?x?xi32>)
+      outs(%q, %s : memref<?x?xf8E4M3FN>, memref<?xf32>)
+  return
+}
+
 // CHECK-LABEL: func.func @dispatch
 // CHECK:       cf.assert %{{.*}}, "{{.*}}positions and values must have as many tokens
 // CHECK:       cf.assert %{{.*}}, "{{.*}}output and values must have as many columns

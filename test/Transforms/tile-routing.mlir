@@ -175,6 +175,25 @@ func.func @sort_quantize(%x: memref<?x64xbf16>, %ids: memref<?x4xi32>, %c: memre
   return
 }
 
+// Codes in the order of tokens have a row for each of them.
+
+// CHECK-LABEL: func.func @sort_quantize_scales
+// CHECK-SAME:    %[[Q:[a-z0-9]+]]: memref<?x64xf8E4M3FN>
+// CHECK:         %[[SCALES:.*]] = memref.expand_shape %{{.*}} {{\[\[}}0, 1]] {{.*}} : memref<?xf32> into memref<?x4xf32>
+// CHECK:         gpu.launch_func
+// CHECK-SAME:      %[[Q]] : memref<?x64xf8E4M3FN>, %[[SCALES]] : memref<?x4xf32>
+// CHECK-NOT:     gpu.launch_func
+// CHECK:         return
+func.func @sort_quantize_scales(%x: memref<?x64xbf16>, %ids: memref<?x4xi32>, %c: memref<128x32xi32>,
+                                %o: memref<33xi32>, %t: memref<?xi32>, %p: memref<?x4xi32>,
+                                %q: memref<?x64xf8E4M3FN>, %s: memref<?xf32>) {
+  mxfp4.sort_by_expert ids(%ids : memref<?x4xi32>) counts(%c : memref<128x32xi32>)
+      outs(%o, %t, %p : memref<33xi32>, memref<?xi32>, memref<?x4xi32>)
+  mxfp4.quantize_rows values(%x : memref<?x64xbf16>) scatter_scales(%p : memref<?x4xi32>)
+      outs(%q, %s : memref<?x64xf8E4M3FN>, memref<?xf32>)
+  return
+}
+
 // Other positions, or an error word of its own, keep them apart.
 
 // CHECK-LABEL: func.func @other_positions

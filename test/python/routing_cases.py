@@ -114,8 +114,8 @@ func.func @count(%i: memref<?x{slots}xi32>, %c: memref<128x{experts}xi32>) {{
 
 def dispatch_mlir(slots: int, k: int, kind: str = "bf16", experts: int = 0) -> str:
     """A module with an ``mxfp4.dispatch``, with experts behind the sort that it follows; the kind
-    "fp8" is of ``mxfp4.quantize_rows``."""
-    positions, element = f"memref<?x{slots}xi32>", "bf16" if kind == "fp8" else kind
+    "fp8" is of ``mxfp4.quantize_rows``, and "fp8 once" of one that scatters scales alone."""
+    positions, element = f"memref<?x{slots}xi32>", "bf16" if "fp8" in kind else kind
     x, e = f"memref<?x{k}x{element}>", experts
     types = {
         "x": x, "i": positions, "c": f"memref<128x{e}xi32>", "o": f"memref<{e + 1}xi32>",
@@ -130,8 +130,9 @@ def dispatch_mlir(slots: int, k: int, kind: str = "bf16", experts: int = 0) -> s
         else ""
     )
     move = f"mxfp4.dispatch values(%x : {x}) positions(%p : {positions}) outs(%r : {x})"
-    if kind == "fp8":
-        move = f"""mxfp4.quantize_rows values(%x : {x}) scatter(%p : {positions})
+    if "fp8" in kind:
+        scatter = "scatter_scales" if kind == "fp8 once" else "scatter"
+        move = f"""mxfp4.quantize_rows values(%x : {x}) {scatter}(%p : {positions})
       outs(%q, %s : {types["q"]}, {types["s"]})"""
     return f"""
 func.func @dispatch({", ".join(f"%{n}: {types[n]}" for n in used)}) {{

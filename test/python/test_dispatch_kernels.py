@@ -20,9 +20,11 @@ from mxfp4.routing_artifact import RoutingArtifact, RoutingRun, simulate_routing
 from routing_runs import compiled
 
 pytestmark = needs_both
-DTYPES = {"bf16": bfloat16, "f32": np.float32, "fp8": bfloat16}
-ALONE = {"bf16": "dispatch", "f32": "dispatch", "fp8": "quantize_rows"}
-WITH_SORT = {"bf16": "sort_dispatch", "f32": "sort_dispatch", "fp8": "sort_quantize"}
+DTYPES = {"bf16": bfloat16, "f32": np.float32, "fp8": bfloat16, "fp8 once": bfloat16}
+QUANTIZES, ONCE = "quantize_rows", "fp8 once"
+ALONE = {"bf16": "dispatch", "f32": "dispatch", "fp8": QUANTIZES, ONCE: QUANTIZES}
+WITH_SORT = {"bf16": "sort_dispatch", "f32": "sort_dispatch", "fp8": "sort_quantize",
+             ONCE: "sort_quantize"}  # fmt: skip
 
 
 def values(rng: np.random.Generator, tokens: int, k: int, kind: str) -> np.ndarray:
@@ -51,10 +53,14 @@ def check_rows(run: RoutingRun, kind: str, x: np.ndarray, positions: np.ndarray)
         assert np.array_equal(stored.reshape(flat.size, -1).all(axis=1), named), name
         assert not stored.reshape(flat.size, -1)[~named].any(), name
 
-    if kind != "fp8":
+    if "fp8" not in kind:
         return check("out", x)
     quantized = fp8.quantize_rows(x)
-    check("codes", quantized.codes)
+    if kind == ONCE:
+        assert run.outputs["codes"].tobytes() == quantized.codes.tobytes()
+        assert run.stored["codes"].all()
+    else:
+        check("codes", quantized.codes)
     return check("scales", quantized.scales)
 
 
@@ -261,6 +267,11 @@ def test_manifest() -> None:
     m = compiled(cases.dispatch_mlir(4, 2880, "fp8", 32), "rows-hint=4").manifest
     assert m.outputs == ("offsets", "tokens", "positions", "codes", "scales")
     assert m.problem == {"slots": 4, "k": 2880, "experts": 32}
+    m = compiled(cases.dispatch_mlir(4, 2880, ONCE)).manifest
+    assert [(a.name, a.shape) for a in m.arguments[:4]] == [
+        ("x", ("rows", 2880)), ("positions", ("rows", 4)), ("codes", ("rows", 2880)),
+        ("scales", ("rows", 4)),
+    ]  # fmt: skip
 
 
 # Kinds, slots, experts, and tokens from which on there are two kernels.

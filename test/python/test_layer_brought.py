@@ -50,7 +50,14 @@ def test_from_when_on_rows_are_brought_into_order() -> None:
             assert "gate_up_through" in steps(spec, start, source)
         assert "gate_up_through" not in steps(spec, 8192, "some ids")
         in_fp8 = dataclasses.replace(spec, activations="fp8")
-        assert "gate_up_through" not in steps(in_fp8, 8192)
+        start, end = max(start, 4096), 128 * experts
+        for source in ("logits", "ids"):
+            for tokens, brings in ((start - 1, False), (start, start < end), (end, False)):
+                found = steps(in_fp8, tokens, source)
+                assert ("gate_up_through" in found) == brings
+                assert any(name.endswith("quantize_tokens") for name in found) == brings
+        assert "gate_up_through" not in steps(in_fp8, start, "some ids")
+        assert "gate_up_through" not in steps(in_fp8, start, brings=False)
     assert "gate_up_through" not in steps(LayerSpec(32, 4, 4096, 2880), 8192)
 
 

@@ -54,13 +54,17 @@ func.func @count(%i: memref<?x?xi32>, %c: memref<128x?xi32>) attributes {llvm.em
   mxfp4.count_by_expert ids(%i : memref<?x?xi32>) outs(%c : memref<128x?xi32>)
   return
 }
-func.func @quantize(%x: memref<?x?xbf16>, %p: memref<?x?xi32>, %q: memref<?x?xf8E4M3FN>,
-    %s: memref<?xf32>, %e: memref<1xi32>) attributes {llvm.emit_c_interface} {
-  mxfp4.quantize_rows values(%x : memref<?x?xbf16>) scatter(%p : memref<?x?xi32>)
+"""
+    + "".join(
+        f"""
+func.func @quantize_{what}(%x: memref<?x?xbf16>, %p: memref<?x?xi32>, %q: memref<?x?xf8E4M3FN>,
+    %s: memref<?xf32>, %e: memref<1xi32>) attributes {{llvm.emit_c_interface}} {{
+  mxfp4.quantize_rows values(%x : memref<?x?xbf16>) {what}(%p : memref<?x?xi32>)
       outs(%q, %s : memref<?x?xf8E4M3FN>, memref<?xf32>) error(%e : memref<1xi32>)
   return
-}
-"""
+}}"""
+        for what in ("scatter", "scatter_scales")
+    )
     + "".join(
         f"""
 func.func @dispatch_{a}(%x: memref<?x?x{a}>, %p: memref<?x?xi32>, %r: memref<?x?x{a}>,
@@ -170,7 +174,7 @@ def check_sort(loops: ctypes.CDLL, ids: np.ndarray, experts: int) -> None:
     assert error[0] == wanted.error
 
 
-@pytest.mark.parametrize("kind", ["bf16", "f32", "fp8"])
+@pytest.mark.parametrize("kind", ["bf16", "f32", "scatter", "scatter_scales"])
 def test_dispatch(kind: str, loops: ctypes.CDLL, rng: np.random.Generator) -> None:
     """Rows that no position names keep what they have; positions that are no rows are skipped."""
     dtype = np.float32 if kind == "f32" else bfloat16
@@ -183,13 +187,15 @@ def test_dispatch(kind: str, loops: ctypes.CDLL, rng: np.random.Generator) -> No
         if bad:
             positions[2, 1:3] = [-7, tokens * slots]
         error = np.zeros(1, np.int32)
-        if kind == "fp8":
-            wanted = fp8.quantize_rows(x)
-            codes = native.garbage((tokens * slots, k), np.uint8)
+        if kind.startswith("scatter"):
+            wanted, once = fp8.quantize_rows(x), kind == "scatter_scales"
+            codes = native.garbage((tokens if once else tokens * slots, k), np.uint8)
             scales = native.garbage((tokens * slots,), np.float32)
             before = codes.copy(), scales.copy()
-            native.call(loops, "quantize", x, positions, codes, scales, error)
-            rows = routing.dispatch(wanted.codes.view(np.uint8), positions, before[0])
+            native.call(loops, f"quantize_{kind}", x, positions, codes, scales, error)
+            rows = wanted.codes.view(np.uint8)
+            if not once:
+                rows = routing.dispatch(rows, positions, before[0])
             assert codes.tobytes() == rows.tobytes()
             assert (
                 scales.tobytes() == routing.dispatch(wanted.scales, positions, before[1]).tobytes()

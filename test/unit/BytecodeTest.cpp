@@ -83,11 +83,12 @@ TEST(Bytecode, ReadsItsOwnVersion) {
 }
 
 TEST(Bytecode, RefusesALaterVersion) {
+  constexpr uint64_t later = mxfp4::kBytecodeVersion + 1;
   const std::string bytes =
-      toBytecode<OtherDialect<7>>("\"mxfp4.load_more\"() : () -> ()");
+      toBytecode<OtherDialect<later>>("\"mxfp4.load_more\"() : () -> ()");
   EXPECT_EQ(read(bytes),
-            "this bytecode has version 7 of the mxfp4 dialect, and versions 1 "
-            "to " +
+            "this bytecode has version " + std::to_string(later) +
+                " of the mxfp4 dialect, and versions 1 to " +
                 std::to_string(mxfp4::kBytecodeVersion) +
                 " can be read; write it again with this mxfp4, or read it with "
                 "the one that wrote it");

@@ -360,13 +360,16 @@ def MXFP4_QuantizeRowsOp : MXFP4_DestinationOp<"quantize_rows",
     rows of codes and scales that no position names keep what they have. As there,
     positions of different tokens must differ: codes and scale of a row that
     positions of several tokens name are unspecified. Equal positions of one token
-    are harmless.
+    are harmless. With `scatter_scales` each token's scale is stored so, and its codes
+    once, in the row that it has in x: a matmul that brings its rows into order itself
+    (`through` of `mxfp4.grouped_matmul`) reads them from there.
 
     Shapes:
     - x: `R x K` bf16;
     - gather: `R` i32, the row of x (then `T x K`) for each row of codes; or
     - scatter: `T x S` i32, the rows of codes for each row of x (then `T x K`), and
-      R = T * S;
+      R = T * S; or
+    - scatter_scales: the same, with codes `T x K`;
     - codes: `R x K` f8E4M3FN; scales: `R` f32;
     - error (memref form only): 1 i32. For a row to gather that does not exist,
       which counts as a row of zeros, a kernel ORs 4 into it, and so it does for a
@@ -387,13 +390,15 @@ def MXFP4_QuantizeRowsOp : MXFP4_DestinationOp<"quantize_rows",
     Shaped:$scales,
     Optional<AnyStridedMemRef>:$error,
     // Last, because bytecode of earlier versions has no rows to scatter to.
-    Optional<Shaped>:$scatter
+    Optional<Shaped>:$scatter,
+    Optional<Shaped>:$scatter_scales
   );
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
     `values` `(` $values `:` type($values) `)`
     (`gather` `(` $gather^ `:` type($gather) `)`)?
     (`scatter` `(` $scatter^ `:` type($scatter) `)`)?
+    (`scatter_scales` `(` $scatter_scales^ `:` type($scatter_scales) `)`)?
     `outs` `(` $codes `,` $scales `:` type($codes) `,` type($scales) `)`
     (`error` `(` $error^ `:` type($error) `)`)?
     attr-dict (`->` type($results)^)?
@@ -403,6 +408,10 @@ def MXFP4_QuantizeRowsOp : MXFP4_DestinationOp<"quantize_rows",
     static constexpr float kLargest = 448.0f;
     /// The least scale: the least normal f32.
     static constexpr float kLeastScale = 0x1p-126f;
+    /// Rows of each token's slots, of codes and scales or of scales alone; or null.
+    ::mlir::Value getSlotRows() {
+      return getScatter() ? getScatter() : getScatterScales();
+    }
     /// ShapedType::kDynamic if it is not static.
     int64_t getK() {
       return ::llvm::cast<::mlir::ShapedType>(getCodes().getType())
