@@ -14,6 +14,18 @@ namespace {
 
 constexpr int64_t kThreads = 32 * SortMemory::kWarps;
 
+/// Registers per thread of kernels whose CTAs wait for counts most of their
+/// time, so that as many as possible should wait together. Left alone, ptxas
+/// takes 96 with 128 experts, and 1024 tokens need two waves. Measured on an
+/// H200 (docs/TuningLog.md).
+constexpr int64_t kSortRegisters = 88;
+
+/// CTAs of an SM whose threads have that many registers.
+int64_t ctasOf(int64_t threads, int64_t registers) {
+  constexpr int64_t kRegisters = 65536, kMostCtas = 32;
+  return std::clamp<int64_t>(kRegisters / (registers * threads), 1, kMostCtas);
+}
+
 } // namespace
 
 LaunchPlan mxfp4::topKPlan(int64_t experts, bool hasCounts) {
@@ -60,11 +72,14 @@ LaunchPlan mxfp4::quantizeRowsPlan(int64_t units) {
   return {kLanes * warps, warps * 4, {1, 1}};
 }
 
-LaunchPlan mxfp4::dispatchPlan(int64_t units, int64_t sums) {
+LaunchPlan mxfp4::dispatchPlan(int64_t units, int64_t sums, bool isLean) {
   LaunchPlan plan = quantizeRowsPlan(units);
   // Behind what rounding keeps there: of each warp, all sums.
   const int64_t warps = plan.threads / 32;
-  if (sums != 0)
-    plan.sharedBytes = 4 * (wordsBeforeSums(warps, sums) + warps * sums);
+  if (sums == 0)
+    return plan;
+  plan.sharedBytes = 4 * (wordsBeforeSums(warps, sums) + warps * sums);
+  if (isLean)
+    plan.ctasPerMultiprocessor = ctasOf(plan.threads, kSortRegisters);
   return plan;
 }

@@ -102,6 +102,15 @@ bool RoutingKernel::storesSlots() const {
   return dispatch || (q && q.getSlotRows());
 }
 
+/// Rows that are rounded take more registers, of which 8 to 232 bytes would be
+/// spilled with six or eight slots, or where counts come one or two at a time.
+bool RoutingKernel::storesLeanSlots() const {
+  constexpr int64_t kFewSlots = 4, kCounts = 4;
+  QuantizeRowsOp q = quantize;
+  return dispatch || (q && q.getScatter() && slots() <= kFewSlots &&
+                      experts() % kCounts == 0);
+}
+
 int64_t RoutingKernel::slotWidth() const { return std::gcd(slots(), 4); }
 
 /// As many as have four loads in flight together.
@@ -268,7 +277,8 @@ LaunchPlan RoutingKernel::plan() const {
     return combinePlan(n() / vectorWidth(), tokensTogether());
   if (storesSlots())
     return dispatchPlan(n() / vectorWidth(),
-                        sort ? sumsOfOneToken(experts(), slots()) : 0);
+                        sort ? sumsOfOneToken(experts(), slots()) : 0,
+                        storesLeanSlots());
   if (quantize)
     return quantizeRowsPlan(n() / vectorWidth());
   if (count)

@@ -103,8 +103,8 @@ void SlotRows::find(Value token) {
   Value block = c.op<arith::DivUIOp>(token, perBlock);
   sums.clear();
   for (Value id : read)
-    sums.push_back({limitOf(id, /*withItself=*/true), {}});
-  sums.push_back({limitOf(c.integer(32, experts), false), {}});
+    sums.push_back({id, /*withAhead=*/true, {}});
+  sums.push_back({c.integer(32, experts), /*withAhead=*/false, {}});
   addOffsetSums(token);
   loadIds(token, block);
   sumCounts(block);
@@ -188,16 +188,10 @@ void SlotRows::reportNoRow(int64_t slot) {
 // Sums
 //===----------------------------------------------------------------------===//
 
-/// Twice the number of an expert, and 1 where blocks ahead of the token's count
-/// for the expert itself, too: `sumCounts` compares with this.
-Value SlotRows::limitOf(Value expert, bool withItself) {
-  return c.add(c.mul(expert, 2), withItself ? 1 : 0);
-}
-
 void SlotRows::addOffsetSums(Value pass) {
   for (int64_t i = 0; i < offsets; ++i) {
     Value number = c.min(offsetNumber(pass, i), c.index(experts));
-    sums.push_back({limitOf(c.toI32(number), false), {}});
+    sums.push_back({c.toI32(number), /*withAhead=*/false, {}});
   }
 }
 
@@ -227,44 +221,69 @@ void SlotRows::addWhere(Sum &sum, Value condition, Value count) {
   sum.total = c.add(sum.total, c.select(condition, count, c.integer(32, 0)));
 }
 
-/// Adds counts of all blocks; `block` is the token's. A thread has vectors of
-/// counts, two of which it loads before it adds the first.
+/// Adds counts of all blocks; `block` is the token's. A thread has neighbouring
+/// experts in some of the blocks. It adds up each expert's counts first, so
+/// that experts are compared once and not in every block.
 void SlotRows::sumCounts(Value block) {
-  constexpr int64_t kLoads = 2;
   const int64_t width = std::gcd<int64_t>(experts, 4);
+  const int64_t vectors = experts / width, step = c.threads / vectors;
+  for (Sum &sum : sums)
+    sum.total = c.integer(32, 0);
+  if (step == 0)
+    return sumLoop(c.thread, c.index(vectors), c.index(c.threads),
+                   [&](Value number) {
+                     addExperts(c.mul(number, width), width, block, c.index(0),
+                                /*step=*/1);
+                   });
+  Value first = c.op<arith::DivUIOp>(c.thread, vectors);
+  if (step * vectors != c.threads)
+    first = c.select(c.less(c.thread, step * vectors), first, blocks);
+  Value number = c.op<arith::RemUIOp>(c.thread, vectors);
+  addExperts(c.mul(number, width), width, block, first, step);
+}
+
+/// Adds the counts of `width` experts from `expert` on, in block `first` and
+/// every `step` blocks behind it. A thread loads some before it adds the first.
+void SlotRows::addExperts(Value expert, int64_t width, Value block, Value first,
+                          int64_t step) {
+  constexpr int64_t kLoads = 4;
   auto type = VectorType::get({width}, c.b.getI32Type());
   Value zeros = arith::ConstantOp::create(c.b, type, c.b.getZeroAttr(type));
-  Value end = c.mul(blocks, experts);
-  const int64_t apart = c.threads * width;
-  sumLoop(c.mul(c.thread, width), end, c.index(kLoads * apart),
-          [&](Value first) {
-            struct Counts {
-              Value line, expert, counts;
-            };
-            SmallVector<Counts> loaded;
-            for (int64_t i = 0; i < kLoads; ++i) {
-              Value at = c.add(first, i * apart);
-              Value line = c.op<arith::DivUIOp>(at, experts);
-              Value expert = c.op<arith::RemUIOp>(at, experts);
-              Value counts = c.ifElse(
-                  c.less(at, end),
-                  [&]() -> Value {
-                    return vector::LoadOp::create(c.b, type, arg.counts,
-                                                  ValueRange{line, expert});
-                  },
-                  [&] { return zeros; });
-              loaded.push_back({line, expert, counts});
-            }
-            for (const Counts &some : loaded)
-              for (int64_t i = 0; i < width; ++i) {
-                Value count = vector::ExtractOp::create(c.b, some.counts, i);
-                Value key = c.toI32(c.mul(c.add(some.expert, i), 2));
-                Value ahead = c.less(some.line, block);
-                key = c.select(ahead, key, c.add(key, 1));
-                for (Sum &sum : sums)
-                  addWhere(sum, c.less(key, sum.limit), count);
-              }
-          });
+  // Of all blocks, and of those ahead of the token's.
+  auto loop = scf::ForOp::create(c.b, first, blocks, c.index(kLoads * step),
+                                 ValueRange{zeros, zeros});
+  {
+    OpBuilder::InsertionGuard guard(c.b);
+    c.b.setInsertionPointToStart(loop.getBody());
+    Value all = loop.getRegionIterArg(0), ahead = loop.getRegionIterArg(1);
+    SmallVector<std::pair<Value, Value>> loaded;
+    for (int64_t i = 0; i < kLoads; ++i) {
+      Value line = c.add(loop.getInductionVar(), i * step);
+      loaded.emplace_back(line, c.ifElse(
+                                    c.less(line, blocks),
+                                    [&]() -> Value {
+                                      return vector::LoadOp::create(
+                                          c.b, type, arg.counts,
+                                          ValueRange{line, expert});
+                                    },
+                                    [&] { return zeros; }));
+    }
+    for (auto [line, counts] : loaded) {
+      all = c.add(all, counts);
+      ahead = c.add(ahead, c.select(c.less(line, block), counts, zeros));
+    }
+    scf::YieldOp::create(c.b, ValueRange{all, ahead});
+  }
+  for (int64_t i = 0; i < width; ++i) {
+    Value own = c.toI32(c.add(expert, i));
+    Value all = vector::ExtractOp::create(c.b, loop.getResult(0), i);
+    Value ahead = vector::ExtractOp::create(c.b, loop.getResult(1), i);
+    for (Sum &sum : sums) {
+      addWhere(sum, c.less(own, sum.expert), all);
+      if (sum.withAhead)
+        addWhere(sum, c.compare(CmpIPredicate::eq, own, sum.expert), ahead);
+    }
+  }
 }
 
 /// The first ids of the token's block that this thread has, -1 for none. They

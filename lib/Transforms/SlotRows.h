@@ -71,17 +71,21 @@ public:
   mlir::Value flat(mlir::Value perSlot);
 
 private:
-  /// A number of slots, and which counts are part of it (`limitOf`).
+  /// The number of slots of all experts below `expert` (i32), and with
+  /// `withAhead` of the expert's own ahead of the token.
   struct Sum {
-    mlir::Value limit, total;
+    mlir::Value expert;
+    bool withAhead;
+    mlir::Value total;
   };
 
   void readSlots(mlir::Value token);
-  mlir::Value limitOf(mlir::Value expert, bool withItself);
   void sumLoop(mlir::Value lower, mlir::Value upper, mlir::Value step,
                llvm::function_ref<void(mlir::Value)> body);
   void addWhere(Sum &sum, mlir::Value condition, mlir::Value count);
   void sumCounts(mlir::Value block);
+  void addExperts(mlir::Value expert, int64_t width, mlir::Value block,
+                  mlir::Value first, int64_t step);
   void loadIds(mlir::Value token, mlir::Value block);
   void sumIds(mlir::Value token);
   void sumCta();

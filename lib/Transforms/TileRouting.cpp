@@ -194,9 +194,9 @@ struct TileRoutingPass : mxfp4::impl::TileRoutingBase<TileRoutingPass> {
       SmallVector<KernelArgument> signature;
       for (const RoutingKernel::Argument &argument : kernel.arguments())
         signature.push_back(argument.argument);
-      gpu::GPUFuncOp function =
-          outlineKernel(kernel.last(), signature, kernel.plan().threads,
-                        /*ctasPerMultiprocessor=*/1);
+      const LaunchPlan plan = kernel.plan();
+      gpu::GPUFuncOp function = outlineKernel(
+          kernel.last(), signature, plan.threads, plan.ctasPerMultiprocessor);
       buildKernel(kernel, function);
       launch(kernel, function);
       for (Operation *op : llvm::reverse(kernel.operations()))

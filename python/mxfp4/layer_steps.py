@@ -25,6 +25,8 @@ quickly; with more, each token's CTA would have too many counts to add up.
 FEW_COUNTS = {"bf16": 131072, "fp8": 32768}
 """Tokens times experts up to which they are, by the activations of the matmuls: a CTA that rounds a
 row has less time to add up counts. More than 4096 tokens have as many counts as 4096."""
+FEW_TOKENS_FP8 = 1024
+"""Tokens up to which FP8 has bf16's limit of `FEW_COUNTS`."""
 FEW_SLOTS_COUNTED, FEW_EXPERTS_COUNTED = 8, 256
 """Slots and experts up to which they are."""
 
@@ -121,14 +123,16 @@ def last_tokens(spec: LayerSpec) -> list[int]:
         brought_tokens(spec).start - 1,
         brought_tokens(spec).stop - 1,
         *counted,
-        FEW_COUNTS[spec.activations] // spec.experts,
+        FEW_TOKENS_FP8,
+        *(most // spec.experts for most in FEW_COUNTS.values()),
     ]
 
 
 def _first_steps(spec: LayerSpec, tokens: int, source: Source, move: str = "") -> list[str]:
     """The kernels up to the order of experts, and the one that moves rows into it, if any."""
     is_small = spec.slots <= FEW_SLOTS_COUNTED and spec.experts <= FEW_EXPERTS_COUNTED
-    is_small = is_small and min(tokens, 4096) * spec.experts <= FEW_COUNTS[spec.activations]
+    most = FEW_COUNTS["bf16" if tokens <= FEW_TOKENS_FP8 else spec.activations]
+    is_small = is_small and min(tokens, 4096) * spec.experts <= most
     if move and is_small and tokens in COUNTED_TOKENS:
         return ["top_k" if source == "logits" else "count", f"sort_{move}"]
     if source != "logits":

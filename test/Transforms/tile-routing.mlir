@@ -4,6 +4,7 @@
 // RUN: mxfp4-opt %s --mxfp4-tile-routing=rows-hint=256 --canonicalize --cse | FileCheck %s
 // RUN: mxfp4-opt %s --mxfp4-tile-routing --canonicalize --cse | FileCheck %s --check-prefix=MANY
 // RUN: mxfp4-opt %s --mxfp4-tile-routing | FileCheck %s --check-prefix=GROUPS
+// RUN: mxfp4-opt %s --mxfp4-tile-routing=rows-hint=256 | FileCheck %s --check-prefix=SORTS
 // RUN: mxfp4-opt %s --mxfp4-to-ptx=rows-hint=256 | FileCheck %s --check-prefix=PTX
 
 // At most 64 tokens: one launch of one CTA. Rows are arguments as tokens times
@@ -297,6 +298,19 @@ func.func @quantize_gathered(%x: memref<?x128xbf16>, %g: memref<?xi32>,
 // CHECK:         memref.atomic_rmw ori %c4_i32
 // CHECK-NOT:     gpu.barrier
 // CHECK:         gpu.return
+
+// A thread adds up the counts of its experts, those of all blocks and those of
+// blocks ahead, before it compares experts. Seven CTAs have the registers.
+
+// SORTS:       gpu.func @mxfp4_sort_dispatch(
+// SORTS-SAME:    nvvm.minctasm = 7 : i32
+// SORTS:         %[[SUMS:.*]]:2 = scf.for {{.*}} -> (vector<4xi32>, vector<4xi32>)
+// SORTS-COUNT-4:   vector.load %{{.*}} : memref<128x32xi32>, vector<4xi32>
+// SORTS-NOT:       vector.load
+// SORTS-NOT:       vector.extract
+// SORTS:           scf.yield %{{.*}} : vector<4xi32>, vector<4xi32>
+// SORTS:         vector.extract %[[SUMS]]#0[0]
+// SORTS:         vector.extract %[[SUMS]]#1[0]
 
 // PTX-DAG: div.rn.f32
 // PTX-DAG: cvt.rn.satfinite.e4m3x2.f32

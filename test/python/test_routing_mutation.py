@@ -115,10 +115,11 @@ def moved(run: RoutingRun, x: np.ndarray, positions: np.ndarray) -> bool:
 def sort_dispatch(artifact: RoutingArtifact, limit: int) -> bool:
     """Whether rows are, and what the sort of the same kernel stores."""
     slots, k = artifact.manifest.problem["slots"], artifact.manifest.problem["k"]
-    # The last with counts and ids of a block for more than one turn of all threads.
+    # The last with counts and ids of a block for more than one turn of all threads, which have
+    # counts of up to five blocks each.
     bad_ids = product(range(slots), (-2, CASE.experts))
     some = [(2, slot, bad, 1) for slot, bad in bad_ids]
-    for tokens, slot, bad, grid in [*some, (40, 0, 0, 60), (450, 0, 0, 7)]:
+    for tokens, slot, bad, grid in [*some, (40, 0, 0, 60), (850, 0, 0, 7)]:
         rng = np.random.default_rng(tokens)
         ids = cases.ids(rng, tokens, CASE.experts, slots, 0.1)
         if tokens == 2:

@@ -63,6 +63,10 @@ TEST(Routing, RowsToDispatchHaveTheirSums) {
       EXPECT_NE(plan.sharedBytes % 16, 12) << "loaded as 16 bytes";
     }
   }
+  EXPECT_EQ(dispatchPlan(360, 8, /*isLean=*/true).ctasPerMultiprocessor, 7);
+  EXPECT_EQ(dispatchPlan(360, 8, /*isLean=*/false).ctasPerMultiprocessor, 1);
+  EXPECT_EQ(dispatchPlan(4096, 8, /*isLean=*/true).ctasPerMultiprocessor, 1);
+  EXPECT_EQ(dispatchPlan(360, 0).ctasPerMultiprocessor, 1);
   EXPECT_EQ(dispatchPlan(360, 0).sharedBytes,
             quantizeRowsPlan(360).sharedBytes);
 }

@@ -36,10 +36,12 @@ inline constexpr int64_t kCountBlocks = 128, kCountBlockTokens = 32;
 inline constexpr int64_t kMostTokensOfOneTokenCtas = 8192,
                          kMostSlotsOfOneToken = 8, kMostExpertsOfOneToken = 256;
 /// Tokens times experts up to which that is so, too, because the CTA has few
-/// counts to add up. A CTA that quantizes its row has less time for them. All
-/// numbers are measured on an H200 (docs/TuningLog.md).
+/// counts to add up. A CTA that quantizes its row has less time for them, where
+/// there are more than `kFewTokensQuantized`. All numbers are measured on an
+/// H200 (docs/TuningLog.md).
 inline constexpr int64_t kMostCountedOfOneToken = 131072,
-                         kMostCountedOfOneQuantized = 32768;
+                         kMostCountedOfOneQuantized = 32768,
+                         kFewTokensQuantized = 1024;
 /// Whether tokens and experts are so few that the sort and what stores in its
 /// rows are one kernel. Tokens that fill more blocks than there are lines make
 /// blocks larger, and counts no more.
@@ -47,8 +49,9 @@ inline bool isFewOfOneToken(int64_t tokens, int64_t experts, bool quantizes) {
   const int64_t counted = std::min(tokens, kCountBlocks * kCountBlockTokens);
   return tokens <= kMostTokensOfOneTokenCtas &&
          experts <= kMostExpertsOfOneToken &&
-         counted * experts <=
-             (quantizes ? kMostCountedOfOneQuantized : kMostCountedOfOneToken);
+         counted * experts <= (quantizes && tokens > kFewTokensQuantized
+                                   ? kMostCountedOfOneQuantized
+                                   : kMostCountedOfOneToken);
 }
 
 /// The grid of a launch: one CTA, or one in x for each `rows` tokens and `y` in
@@ -65,6 +68,8 @@ struct LaunchPlan {
   int64_t threads;
   int64_t sharedBytes;
   GridRule grid;
+  /// CTAs of an SM that the kernel's registers leave room for.
+  int64_t ctasPerMultiprocessor = 1;
 };
 
 /// Where the sort keeps what in shared memory: i32 words from these offsets on.
@@ -100,8 +105,9 @@ LaunchPlan combinePlan(int64_t units, int64_t tokens);
 /// registers.
 LaunchPlan quantizeRowsPlan(int64_t units);
 /// The same, for rows that are stored in several places, which the sort of the
-/// same kernel finds by `sums` that each CTA has; 0: it reads them.
-LaunchPlan dispatchPlan(int64_t units, int64_t sums);
+/// same kernel finds by `sums` that each CTA has; 0: it reads them. `isLean`:
+/// few registers are enough for them.
+LaunchPlan dispatchPlan(int64_t units, int64_t sums, bool isLean = false);
 
 /// Offsets that a CTA for each token stores, of a sort in the same kernel: all,
 /// from 64 tokens on.

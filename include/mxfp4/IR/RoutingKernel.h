@@ -55,6 +55,8 @@ struct RoutingKernel {
   int64_t vectorWidth() const;
   /// Whether each row is stored in the rows of its slots.
   bool storesSlots() const;
+  /// And whether few registers are enough to find these rows, too.
+  bool storesLeanSlots() const;
   /// Slots whose positions and weights are loaded together.
   int64_t slotWidth() const;
   /// Tokens that a thread of combine has together.

@@ -121,7 +121,8 @@ def TileRouting : Pass<"mxfp4-tile-routing", "::mlir::ModuleOp"> {
     A `mxfp4.sort_by_expert` with counts, and a `mxfp4.dispatch` or `quantize_rows`
     that stores at its positions and follows it, become one kernel if `rows-hint`
     says that there are at most 8192 tokens, and `min(tokens, 4096)` times experts
-    is at most 131072 (32768 of `quantize_rows`, whose CTAs have less time), and
+    is at most 131072 (32768 of `quantize_rows` from 1025 tokens on, because its
+    CTAs have less time), and
     there are at most 8 slots and 256 experts: each CTA then adds up counts until it
     knows the rows of its own token, and a launch is saved.
 
