@@ -294,8 +294,7 @@ BlockState mxfp4::beginBlocks(ImplicitLocOpBuilder &b, const BlockLoop &of,
   return state;
 }
 
-void mxfp4::beginPromotion(ImplicitLocOpBuilder &b, const BlockLoop &of,
-                           BlockState &state) {
+void mxfp4::beginPromotion(ImplicitLocOpBuilder &b, BlockState &state) {
   const Type type = state.sums.getType();
   state.promoted = WgmmaWaitOp::create(b, type, state.sums);
   // Nothing reads the other sums before they begin from zeros, and zeros would

@@ -81,8 +81,7 @@ BlockState beginBlocks(mlir::ImplicitLocOpBuilder &b, const BlockLoop &of,
 
 /// The sums so far, behind the last step of the first interval, become those
 /// that later ones are promoted to.
-void beginPromotion(mlir::ImplicitLocOpBuilder &b, const BlockLoop &of,
-                    BlockState &state);
+void beginPromotion(mlir::ImplicitLocOpBuilder &b, BlockState &state);
 
 /// Consecutive steps: start a batch, and prepare the next ones while it runs.
 /// There is none before the first without `hasPrevious`; else its stage is

@@ -188,7 +188,7 @@ static void overlap(BlockLoop of) {
   BlockState state = beginBlocks(b, of, /*promotes=*/toBegin == 0);
   if (toBegin > 0) {
     emitLoop(b, of, state, atOnce, 0, toBegin);
-    beginPromotion(b, of, state);
+    beginPromotion(b, state);
   }
   // An odd step goes ahead of the loop, because at the end it would leave the
   // loop without a condition to fetch by.

@@ -114,6 +114,7 @@ TEST(DecodeSequence, TablesAreExactOverTheWholeDomain) {
 // a stage in the order of the words.
 TEST(DecodeSequence, InterleavedWordsAreWholeAndInOrder) {
   std::vector<DecodeSequence> words;
+  words.reserve(8);
   for (int word = 0; word < 8; ++word)
     words.push_back(decodeSequence(
         BlockLayout::of(CodeOrder::Bytes, ScaleEncoding::Relative), word / 2));
