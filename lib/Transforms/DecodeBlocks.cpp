@@ -90,8 +90,8 @@ Value mxfp4::sliceLeading(OpBuilder &b, tensor::ExtractSliceOp slice,
 
 namespace {
 
-/// The slice that `value` is, if it is one that keeps the trailing dimensions of
-/// a tensor with elements: a loop that never runs may slice one without.
+/// The slice that `value` is, if it is one that keeps the trailing dimensions
+/// of a tensor with elements: a loop that never runs may slice one without.
 tensor::ExtractSliceOp leadingSlice(Value value, int64_t leading) {
   auto slice = value.getDefiningOp<tensor::ExtractSliceOp>();
   if (!slice || !slice.hasUnitStride() ||

@@ -200,6 +200,16 @@ template <typename Op> SmallVector<Op> partsOf(tensor::ConcatOp concat) {
   return parts;
 }
 
+/// A concatenation's result may know less of its shape than its parts do, or
+/// more.
+void replaceWithCast(PatternRewriter &rewriter, tensor::ConcatOp op,
+                     Value joined) {
+  if (joined.getType() != op.getType())
+    joined =
+        tensor::CastOp::create(rewriter, op.getLoc(), op.getType(), joined);
+  rewriter.replaceOp(op, joined);
+}
+
 /// Joins weights before they are widened.
 struct ConcatBeforeWidening : OpRewritePattern<tensor::ConcatOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -218,7 +228,10 @@ struct ConcatBeforeWidening : OpRewritePattern<tensor::ConcatOp> {
       return rewriter.notifyMatchFailure(op, "joins no widened weights");
     Value joined =
         tensor::ConcatOp::create(rewriter, op.getLoc(), op.getDim(), inputs);
-    rewriter.replaceOpWithNewOp<arith::ExtFOp>(op, op.getType(), joined);
+    Value widened = arith::ExtFOp::create(
+        rewriter, op.getLoc(),
+        tensorType(joined).clone(op.getType().getElementType()), joined);
+    replaceWithCast(rewriter, op, widened);
     return success();
   }
 };
@@ -259,9 +272,7 @@ struct ConcatBeforeTranspose : OpRewritePattern<tensor::ConcatOp> {
       moved = arith::ExtFOp::create(
           rewriter, loc, tensorType(moved).clone(op.getType().getElementType()),
           moved);
-    if (moved.getType() != op.getType())
-      moved = tensor::CastOp::create(rewriter, loc, op.getType(), moved);
-    rewriter.replaceOp(op, moved);
+    replaceWithCast(rewriter, op, moved);
     return success();
   }
 };
@@ -302,9 +313,7 @@ struct ConcatBeforeDecode : OpRewritePattern<tensor::ConcatOp> {
     Value values = DequantizeOp::create(rewriter, loc, init.getType(), allCodes,
                                         allScales, init, promises)
                        .getResult(0);
-    if (values.getType() != op.getType())
-      values = tensor::CastOp::create(rewriter, loc, op.getType(), values);
-    rewriter.replaceOp(op, values);
+    replaceWithCast(rewriter, op, values);
     return success();
   }
 };
@@ -383,7 +392,11 @@ private:
     }
     if (dim < 0)
       return failure();
-    RankedTensorType shared = tensorType(inputs[0]);
+    RankedTensorType shared = tensorType(inputs[0]),
+                     type = tensor::ConcatOp::inferResultType(
+                         op.getDim(), op->getOperandTypes());
+    if (!type || !type.hasStaticShape())
+      return failure();
     for (Value input : inputs) {
       if (!tensorType(input).hasStaticShape() ||
           tensorType(input).getRank() != shared.getRank())
@@ -394,8 +407,9 @@ private:
           return failure();
     }
     Value joined = tensor::ConcatOp::create(rewriter, op.getLoc(), dim, inputs);
-    rewriter.replaceOpWithNewOp<Op>(op, op.getType(), joined,
-                                    first.getReassociationIndices());
+    replaceWithCast(rewriter, op,
+                    Op::create(rewriter, op.getLoc(), type, joined,
+                               first.getReassociationIndices()));
     return success();
   }
 };

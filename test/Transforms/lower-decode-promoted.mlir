@@ -26,3 +26,20 @@ func.func @promoted(%c0: i32, %c1: i32, %s0: i32, %s1: i32, %sums: vector<2x4xf3
       b(%x[%slot]) columns 2 accumulate(%keep) : vector<2x4xf32>, !tokens
   return %0 : vector<2x4xf32>
 }
+
+// Another kernel of the module has its own order.
+
+// CHECK-LABEL: func.func @beside
+// CHECK-SAME:    %[[C0:[^ ]*]]: i32, %[[C1:[^ ]*]]: i32
+// CHECK:         llvm.and %[[C0]],
+// CHECK-NOT:     llvm.or
+// CHECK:         llvm.and %[[C1]],
+// CHECK-COUNT-4: llvm.or
+// CHECK:         mxfp4.pin
+func.func @beside(%c0: i32, %c1: i32, %s0: i32, %s1: i32) {
+  %r0:2 = mxfp4.decode_row %c0, %s0 step 1 : !mxfp4.block<bytes, relative>
+  %r1:2 = mxfp4.decode_row %c1, %s1 step 1 : !mxfp4.block<bytes, relative>
+  %p:4 = mxfp4.pin %r0#0, %r1#0, %r0#1, %r1#1
+      : vector<4xf8E5M2>, vector<4xf8E5M2>, vector<4xf8E5M2>, vector<4xf8E5M2>
+  return
+}

@@ -133,3 +133,49 @@ func.func @same_rows(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>) -> tensor<
   } -> tensor<4x96x64xbf16>
   return %w : tensor<4x96x64xbf16>
 }
+
+// -----
+
+// A result may know less of its shape than the parts do.
+
+// CHECK-LABEL: func @widened(
+// CHECK:         mxfp4.dequantize {{.*}} -> tensor<4x96x64xbf16>
+// CHECK:         %[[WIDE:.*]] = arith.extf %{{.*}} : tensor<4x96x64xbf16> to tensor<4x96x64xf32>
+// CHECK:         tensor.cast %[[WIDE]] : tensor<4x96x64xf32> to tensor<4x?x64xf32>
+func.func @widened(%c: tensor<4x48x2x16xi8>, %s: tensor<4x48x2xi8>) -> tensor<4x?x64xf32> {
+  %ge = tensor.empty() : tensor<4x48x64xbf16>
+  %g = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>) scales(%s : tensor<4x48x2xi8>)
+      outs(%ge : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %f = arith.extf %g : tensor<4x48x64xbf16> to tensor<4x48x64xf32>
+  %w = tensor.concat dim(1) %f, %f
+      : (tensor<4x48x64xf32>, tensor<4x48x64xf32>) -> tensor<4x?x64xf32>
+  return %w : tensor<4x?x64xf32>
+}
+
+// CHECK-LABEL: func @expanded(
+// CHECK:         mxfp4.dequantize {{.*}} -> tensor<8x48x64xbf16>
+// CHECK:         %[[FOUR:.*]] = tensor.expand_shape {{.*}} into tensor<8x6x8x64xbf16>
+// CHECK:         tensor.cast %[[FOUR]] : tensor<8x6x8x64xbf16> to tensor<?x6x8x64xbf16>
+func.func @expanded(%c: tensor<4x48x2x16xi8>, %s: tensor<4x48x2xi8>) -> tensor<?x6x8x64xbf16> {
+  %ge = tensor.empty() : tensor<4x48x64xbf16>
+  %g = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>) scales(%s : tensor<4x48x2xi8>)
+      outs(%ge : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %x = tensor.expand_shape %g [[0], [1, 2], [3]] output_shape [4, 6, 8, 64]
+      : tensor<4x48x64xbf16> into tensor<4x6x8x64xbf16>
+  %w = tensor.concat dim(0) %x, %x
+      : (tensor<4x6x8x64xbf16>, tensor<4x6x8x64xbf16>) -> tensor<?x6x8x64xbf16>
+  return %w : tensor<?x6x8x64xbf16>
+}
+
+// CHECK-LABEL: func @collapsed(
+// CHECK:         mxfp4.dequantize
+// CHECK:         tensor.cast %{{.*}} : tensor<48x128xbf16> to tensor<48x?xbf16>
+func.func @collapsed(%c: tensor<6x8x2x16xi8>, %s: tensor<6x8x2xi8>) -> tensor<48x?xbf16> {
+  %ge = tensor.empty() : tensor<6x8x64xbf16>
+  %g = mxfp4.dequantize codes(%c : tensor<6x8x2x16xi8>) scales(%s : tensor<6x8x2xi8>)
+      outs(%ge : tensor<6x8x64xbf16>) -> tensor<6x8x64xbf16>
+  %x = tensor.collapse_shape %g [[0, 1], [2]] : tensor<6x8x64xbf16> into tensor<48x64xbf16>
+  %w = tensor.concat dim(1) %x, %x
+      : (tensor<48x64xbf16>, tensor<48x64xbf16>) -> tensor<48x?xbf16>
+  return %w : tensor<48x?xbf16>
+}
