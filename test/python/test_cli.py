@@ -272,6 +272,7 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
         (("--from", "a.json", "--plot", "a.svg", "--tokens", "4"), "leave out --tokens."),
         (("--from", "a.json", "--plot", "a.svg", "--layer", tmp_path), "the folder of kernels."),
         (("--layer", "kernels"), "--layer must be one of gate_up, down, dense, or without a name"),
+        (("--layer", "kernels"), "then with a folder of kernels if there is one, got 'kernels'."),
         (("--layer", tmp_path, "--tokens", "0"), "and tokens at least 1"),
         (("--compile", tmp_path / "k", "--json", "a.json", "--steady", "0"), "--json and --steady"),
         (("--compile", tmp_path / "k", "--layer", "--plot", "a.svg"), "leave out --plot."),

@@ -47,7 +47,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--hidden", type=int, metavar="H", help="gate_up has K = H, down N = H")
     add("--intermediate", type=int, metavar="I", help="gate_up has N = 2 I, down K = I")
     add("--layer", nargs="?", const=WHOLE, metavar="NAME",
-        help=f"only this matmul: {', '.join(LAYERS)}; without a name: whole layers of gpt-oss")
+        help=f"only this matmul: {', '.join(LAYERS)}; without a name: whole layers of"
+        " gpt-oss")  # fmt: skip
     add("--tokens", type=int, nargs="*", metavar="T", help="token counts")
     add("--routing", choices=ROUTINGS, help="only this routing (own shapes: default uniform)")
     add("--counts", metavar="LIST",
@@ -82,7 +83,8 @@ def chosen(options: argparse.Namespace) -> list[Case]:
             raise Error(f"--{name.replace('_', '-')} must be at least 1, got {value}.")
     if options.layer not in (None, WHOLE, *LAYERS):
         raise Error(f"--layer must be one of {', '.join(LAYERS)}, or without a name for whole "
-                    f"layers, got {shown(options.layer)!r}.")  # fmt: skip
+                    f"layers, then with a folder of kernels if there is one, got "
+                    f"{shown(options.layer)!r}.")  # fmt: skip
     if options.tensor_parallel is not None and options.model is None:
         raise Error("--tensor-parallel goes with --model, whose experts it cuts.")
     return _own(options) if is_own(options) else _gpt_oss(options)
