@@ -8,8 +8,8 @@
 |* parsed, belongs to one thread at a time, and several may work at once.     *|
 |* Functions that can fail return null or a non-zero value after telling the  *|
 |* compiler's diagnostic function why, on the thread that called. What they   *|
-|* return may be passed on: of a null module or artifact all is null. A null  *|
-|* compiler is not allowed.                                                   *|
+|* return may be passed on: for a null module or artifact functions return    *|
+|* null, size 0, or a non-zero value. A null compiler is not allowed.         *|
 |*                                                                            *|
 |* What functions return as `char *` belongs to the caller, who frees it with *|
 |* mxfp4_string_free.                                                         *|
@@ -79,7 +79,8 @@ MXFP4_API mxfp4_module *mxfp4_parse(mxfp4_compiler *compiler,
                                     const void *source, size_t size);
 MXFP4_API void mxfp4_module_destroy(mxfp4_module *module);
 MXFP4_API char *mxfp4_module_to_mlir(const mxfp4_module *module);
-/** `size` bytes of bytecode, which carries the version of the dialect. */
+/** `size` bytes of bytecode, which carries the version of the dialect. `size`
+ *  may be null. */
 MXFP4_API char *mxfp4_module_to_bytecode(const mxfp4_module *module,
                                          size_t *size);
 

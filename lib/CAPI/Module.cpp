@@ -52,6 +52,8 @@ char *mxfp4_module_to_mlir(const mxfp4_module *module) {
 }
 
 char *mxfp4_module_to_bytecode(const mxfp4_module *module, size_t *size) {
+  if (size)
+    *size = 0;
   if (!module)
     return nullptr;
   std::string bytes;

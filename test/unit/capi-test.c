@@ -209,6 +209,8 @@ static void testDiagnostics(void) {
   mxfp4_module_destroy(NULL);
   CHECK(!mxfp4_artifact_ptx(NULL) && !mxfp4_artifact_manifest(NULL));
   size_t none = 1;
+  CHECK(!mxfp4_module_to_bytecode(NULL, &none) && none == 0);
+  none = 1;
   CHECK(!mxfp4_artifact_cubin(NULL, &none) && none == 0);
   mxfp4_artifact_destroy(NULL);
   CHECK(mxfp4_cpu_run(NULL, NULL, 0, NULL, NULL, NULL, NULL) == 3);
