@@ -172,9 +172,11 @@ LogicalResult HandOutFirstOp::verify() {
   if (failed(verifyTable(*this, getTable(), getOffsets(), getSchedule())) ||
       failed(verifyQueue(*this, getQueue().getType(), getFields().getType())))
     return failure();
-  if (schedule.fullTilesFirst || schedule.wideFrom != 0)
-    return emitOpError("requires a schedule without full_tiles_first and "
-                       "wide_from");
+  // With copies_ahead the next number would come from a counter that the kernel
+  // ahead may still use.
+  if (schedule.fullTilesFirst || schedule.wideFrom != 0 || schedule.copiesAhead)
+    return emitOpError("requires a schedule without full_tiles_first, "
+                       "wide_from and copies_ahead");
   if (getColumns() < 1)
     return emitOpError("requires at least one column of tiles");
   return success();

@@ -845,9 +845,25 @@ func.func @access(%r: !mxfp4.ring<6>, %c: !mxfp4.cursor<9>, %n: i32) {
 func.func @first_of_two_lists(%t: memref<11xi32, #shared>, %o: memref<5xi32>,
                               %i: index, %q: !mxfp4.ring<2>,
                               %f: memref<2x4xi32, #shared>) {
-  // expected-error @below {{requires a schedule without full_tiles_first and wide_from}}
+  // expected-error @below {{requires a schedule without full_tiles_first, wide_from and copies_ahead}}
   mxfp4.hand_out_first %i in %t offsets(%o) columns 3 to %q[%f]
       {schedule = #full} : memref<11xi32, #shared>, memref<5xi32>,
+      !mxfp4.ring<2>, memref<2x4xi32, #shared>
+  return
+}
+
+// -----
+
+#ahead = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8,
+  warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1,
+  copies_ahead = true>
+#shared = #gpu.address_space<workgroup>
+
+func.func @first_ahead(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index,
+                       %q: !mxfp4.ring<2>, %f: memref<2x4xi32, #shared>) {
+  // expected-error @below {{requires a schedule without full_tiles_first, wide_from and copies_ahead}}
+  mxfp4.hand_out_first %i in %t offsets(%o) columns 3 to %q[%f]
+      {schedule = #ahead} : memref<6xi32, #shared>, memref<5xi32>,
       !mxfp4.ring<2>, memref<2x4xi32, #shared>
   return
 }
