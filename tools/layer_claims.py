@@ -101,17 +101,16 @@ def layer_goal() -> list[Claim]:
     """What LayerMeasurements.md says of the project's goal, and of Triton's errors."""
     judged = [r for r in LAYER_H200["rows"] if r["tokens"] >= 16]
     ratios = {(r["experts"], r["tokens"]): to_parts(r) for r in judged}
-    met = [key for key, ratio in ratios.items() if ratio <= GOAL]
-    worst = max(ratios, key=lambda key: ratios[key])
+    missed = {key: ratio for key, ratio in ratios.items() if ratio > GOAL}
     above = [r["errors"]["ours"] / tuned_error(r) for r in LAYER_H200["rows"]
              if r["experts"] == 32 and r["tokens"] in (1, 4)]  # fmt: skip
     single = [1 - r["us"]["matmuls"] / r["us"]["from logits"]
               for r in LAYER_H200["rows"] if r["tokens"] == 1]  # fmt: skip
     found = [
         ("The layer meets the goal in # of # rows",
-         [str(len(met)), str(len(judged))]),
-        ("It misses the goal with # experts at # tokens (#)",
-         [*map(str, worst), f"{ratios[worst]:.3f}"]),
+         [str(len(judged) - len(missed)), str(len(judged))]),
+        ("It misses the goal " + " and ".join(["with # experts at # tokens (#)"] * len(missed)),
+         [figure for key, ratio in missed.items() for figure in (*map(str, key), f"{ratio:.3f}")]),
         ("with 32 experts and one or four tokens they are above by # and # %",
          [f"{100 * (e - 1):.1f}".removesuffix(".0") for e in above]),
         ("At one token, routing and the two additional launches take # of the time",
