@@ -255,7 +255,7 @@ LogicalResult QuantizeRowsOp::verify() {
       return failure();
     rows = sizeOf(gather, 0);
   }
-  int64_t scales = rows;
+  int64_t scales = sizeOf(getCodes(), 0);
   if (Value scatter = getSlotRows()) {
     if (getGather() || (getScatter() && getScatterScales()))
       return emitOpError("takes rows to gather, to scatter, or to scatter "
@@ -267,8 +267,6 @@ LogicalResult QuantizeRowsOp::verify() {
     scales = product(sizeOf(scatter, 0), sizeOf(scatter, 1));
     if (getScatter())
       rows = scales;
-  } else {
-    scales = sizeOf(getCodes(), 0);
   }
   if (failed(verifyShaped(*this, getCodes(), "codes",
                           {rows, sizeOf(getValues(), 1)},

@@ -21,6 +21,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
+#include <cassert>
 #include <numeric>
 
 using namespace mlir;
@@ -225,6 +226,7 @@ void SlotRows::addWhere(Sum &sum, Value condition, Value count) {
 /// experts in some of the blocks. It adds up each expert's counts first, so
 /// that experts are compared once and not in every block.
 void SlotRows::sumCounts(Value block) {
+  assert(experts > 0 && "an operation has at least one expert");
   const int64_t width = std::gcd<int64_t>(experts, 4);
   const int64_t vectors = experts / width, step = c.threads / vectors;
   for (Sum &sum : sums)
