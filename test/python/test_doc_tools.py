@@ -70,6 +70,20 @@ def test_pages_have_their_tables() -> None:
     assert measurements.page("a page", made) == made
 
 
+def test_text_and_table_name_the_same_device() -> None:
+    """A section that names a device names the one that its table was measured on."""
+    seen = 0
+    for name in measurements.PAGES:
+        page = (ROOT / name).read_text()
+        for found in measurements.MARK.finditer(page):
+            section = page[page.rfind("\n#", 0, found.start()) : found.start()]
+            named = set(re.findall(r"\bH\d+\b", section))
+            measured_on = set(re.findall(r"^\*NVIDIA (H\d+)", found.group(), re.MULTILINE))
+            seen += bool(named and measured_on)
+            assert not named or measured_on <= named, (name, found.group(1), named)
+    assert seen > 15
+
+
 def test_a_result_that_is_no_number_is_told() -> None:
     row = {"us": {"marlin": 60.0, "humming": 512.3}, "errors": {"marlin": None, "humming": 0.1}}
     cells = [measured_layers.peer(row, name) for name in ("marlin", "humming", "triton tuned")]
