@@ -61,7 +61,8 @@ static void lowerTable(BuildTileTableOp op) {
   grid.error = op.getError();
   grid.rows = op.getRows();
   grid.orLess = op.getOrLess();
-  auto first = dyn_cast<HandOutFirstOp>(op->getNextNode());
+  // A table directly in a module has nothing behind it.
+  auto first = dyn_cast_or_null<HandOutFirstOp>(op->getNextNode());
   if (first) {
     grid.first = first.getFirst();
     grid.columnTiles = first.getColumns();
@@ -80,7 +81,7 @@ static void lowerTable(BuildTileTableOp op) {
     scf::YieldOp::create(inner);
   });
   // A table right behind this one has the barrier of both.
-  if (!isa<BuildTileTableOp>(op->getNextNode()))
+  if (!isa_and_nonnull<BuildTileTableOp>(op->getNextNode()))
     gpu::BarrierOp::create(b);
   op.erase();
 }
