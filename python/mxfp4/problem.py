@@ -9,7 +9,7 @@ from . import library
 from ._typed import typed
 from .artifact import Manifest
 from .errors import Error, alternatives
-from .layout import Layout
+from .layout import FP8, Layout
 
 FIELDS = (
     "experts", "n", "k", "groups", "expert-ids", "order", "scales", "columns", "output",
@@ -23,14 +23,19 @@ ACCUMULATIONS = ("fast", "promoted512", "promoted128")
 NO_GROUPS = "Without groups there are no rows: grouped_matmul returns an empty array on its own."
 
 
-def check_accumulation(accumulation: str) -> None:
-    """Refuse what is no way of summing FP8 products.
+def check_accumulation(accumulation: str, layout: Layout = FP8) -> None:
+    """Refuse what is no way of summing products with weights of a layout.
 
     Raises:
-        Error: naming the known ones.
+        Error: naming the known ones, or why there is no choice.
     """
     if accumulation not in ACCUMULATIONS:
         raise Error(f"accumulation must be one of {list(ACCUMULATIONS)}, got {accumulation!r}.")
+    if layout.activations == "bf16" and accumulation != ACCUMULATIONS[1]:
+        raise Error(
+            f"accumulation={accumulation!r} is a choice for activations in FP8, but the "
+            f"layout {layout} is for bf16, whose sums are in f32."
+        )
 
 
 def fields() -> tuple[str, ...]:
@@ -78,12 +83,7 @@ class Problem:
     accumulation: str = "promoted512"
 
     def __post_init__(self) -> None:
-        check_accumulation(self.accumulation)
-        if self.activations == "bf16" and self.accumulation != ACCUMULATIONS[1]:
-            raise Error(
-                f"accumulation={self.accumulation!r} is a choice for activations in FP8, but the "
-                f"layout {self.layout} is for bf16, whose sums are in f32."
-            )
+        check_accumulation(self.accumulation, self.layout)
 
     @property
     def activations(self) -> str:

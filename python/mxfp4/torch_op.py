@@ -24,7 +24,7 @@ from .errors import Error
 from .formats import bfloat16
 from .kernels import kernel_for
 from .layout import FOLDED_MAX, Layout
-from .problem import Problem
+from .problem import Problem, check_accumulation
 from .runtime import Kernel
 from .torch_dispatch import autograd_of, is_plain
 from .weights import PackedWeights, Proof
@@ -243,8 +243,12 @@ class GroupedLinear(torch.nn.Module):
 
     Args:
         weights: packed.
-        accumulation: how sums of FP8 products are taken; says nothing of other weights.
+        accumulation: how sums of FP8 products are taken; a choice for no other weights.
         batch_invariant: as in `mxfp4.grouped_matmul`.
+
+    Raises:
+        Error: if there is no such accumulation, or the weights are for activations in bf16 and it
+            is not the default.
     """
 
     packed: torch.Tensor
@@ -258,6 +262,7 @@ class GroupedLinear(torch.nn.Module):
         batch_invariant: bool = False,
     ) -> None:
         super().__init__()
+        check_accumulation(accumulation, weights.layout)
         self.register_buffer("packed", _as_torch(weights.data))
         powers = None if weights.powers is None else _as_torch(weights.powers)
         self.register_buffer("powers", powers)

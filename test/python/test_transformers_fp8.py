@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -233,6 +234,26 @@ def test_options_that_are_refused(folder: Path, options: dict[str, str], text: s
             call(folder, **options)
 
 
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"accumulation": "fast"}, "accumulation='fast' needs activations=\"fp8\""),
+        ({"activation_scale": "bound"}, "activation_scale='bound' needs activations=\"fp8\""),
+        ({"activations": "fp8", "activation_scale": "rows"}, "activation_scale must be"),
+        ({"activations": "fp4"}, "activations must be"),
+    ],
+)
+@pytest.mark.parametrize("slots", [None, 4])
+def test_options_that_experts_refuse(slots: int | None, options: dict[str, str], text: str) -> None:
+    theirs = SimpleNamespace(
+        gate_up_proj_bias=None, down_proj_bias=None, alpha=1.702, limit=7.0, num_experts=8,
+        hidden_size=96, intermediate_size=64,
+    )  # fmt: skip
+    ours.Experts(theirs, slots)
+    with pytest.raises(Error, match=text):
+        ours.Experts(theirs, slots, **options)
+
+
 @torch.no_grad()
 def test_powers_survive_a_change_of_type(folder: Path) -> None:
     tensor = Checkpoint(folder)["model.layers.0.mlp.experts.down_proj"]
@@ -255,6 +276,10 @@ def test_powers_survive_a_change_of_type(folder: Path) -> None:
     assert torch.equal(again.powers, before)
     with pytest.raises(Error, match=r"the state's packed is torch\.uint8"):
         GroupedLinear(pack(tensor, "cpu")).load_state_dict(state)
+    with pytest.raises(Error, match=r"accumulation='fast' is a choice for activations in FP8"):
+        GroupedLinear(pack(tensor, "cpu"), "fast")
+    with pytest.raises(Error, match=r"accumulation must be one of .*got 'slow'"):
+        GroupedLinear(pack(tensor, "cpu", FP8), "slow")
 
 
 def test_a_spec_in_fp8_is_the_same_layer(models: dict[str, Any]) -> None:

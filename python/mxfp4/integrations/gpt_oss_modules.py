@@ -66,7 +66,8 @@ class Experts(nn.Module):
             batch_invariant: as in `LayerSpec`.
 
         Raises:
-            Error: if it is no such module, or its rows are not interleaved.
+            Error: if it is no such module, its rows are not interleaved, or `LayerSpec` refuses the
+                options.
         """
         super().__init__()
         try:
@@ -87,12 +88,14 @@ class Experts(nn.Module):
         self.activations, self.accumulation = activations, accumulation
         self.activation_scale, self.batch_invariant = activation_scale, batch_invariant
         self._warned = False
-        self.spec = None if slots is None else LayerSpec(
-            self.num_experts, slots, self.hidden, self.inner,
+        # One slot stands for an unknown number of them: the options must fit together all the same.
+        spec = LayerSpec(
+            self.num_experts, 1 if slots is None else slots, self.hidden, self.inner,
             Activation("swiglu", self.alpha, 1.0, self.limit), bias=True,
             activations=activations, accumulation=accumulation, activation_scale=activation_scale,
             batch_invariant=batch_invariant,
         )  # fmt: skip
+        self.spec = None if slots is None else spec
         self._spec = "" if self.spec is None else self.spec.text()
 
     def is_fused(self, x: torch.Tensor, slots: int) -> bool:
