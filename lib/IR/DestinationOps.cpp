@@ -60,8 +60,10 @@ LogicalResult mxfp4::verifyDestinationStyle(Operation *op) {
   const bool tensors = isa<TensorType>(dps.getDpsInits()[0].getType());
   for (Value operand : op->getOperands())
     if (isa<TensorType>(operand.getType()) != tensors)
-      return op->emitOpError(
-          "requires all operands to be tensors or all to be memrefs");
+      return op->emitOpError()
+             << "requires all operands to be tensors or all to be memrefs, but "
+                "got "
+             << operand.getType() << " and " << dps.getDpsInits()[0].getType();
   const unsigned expected = tensors ? dps.getNumDpsInits() : 0;
   if (op->getNumResults() != expected)
     return op->emitOpError()

@@ -121,7 +121,10 @@ LogicalResult mxfp4::verifyEpilogueRegion(Operation *op,
                ? success()
                : op->emitOpError("has epilogue operands, but no epilogue");
   if (regions.size() > 1 || !llvm::hasSingleElement(regions[0]))
-    return op->emitOpError("requires one epilogue of one block");
+    return op->emitOpError()
+           << "requires one epilogue of one block, but has " << regions.size()
+           << (regions.size() == 1 ? " of " : " with a first of ")
+           << regions[0].getBlocks().size() << " blocks";
   Block &body = regions[0].front();
   const size_t single = countArguments(operands, 1),
                pairs = countArguments(operands, 2);
@@ -136,9 +139,15 @@ LogicalResult mxfp4::verifyEpilogueRegion(Operation *op,
            << body.getArgumentTypes() << ")";
   auto yield = dyn_cast_or_null<YieldOp>(body.empty() ? nullptr : &body.back());
   if (!yield || yield.getNumOperands() != 1 ||
-      !yield.getOperand(0).getType().isF32())
-    return op->emitOpError("requires its epilogue to end with mxfp4.yield of "
-                           "one f32");
+      !yield.getOperand(0).getType().isF32()) {
+    InFlightDiagnostic error = op->emitOpError();
+    error << "requires its epilogue to end with mxfp4.yield of one f32, but ";
+    if (yield)
+      error << "yields (" << yield->getOperandTypes() << ")";
+    else
+      error << "has none";
+    return error;
+  }
   for (Operation &inner : body.without_terminator()) {
     if (const std::string problem = foreignTo(inner); !problem.empty())
       return op->emitOpError() << problem;

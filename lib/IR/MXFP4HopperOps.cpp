@@ -37,7 +37,9 @@ LogicalResult MakeTensorMapOp::verify() {
 LogicalResult InitBarriersOp::verify() {
   // The arrival count of a barrier has 20 bits.
   if (getCount() < 1 || getCount() >= (1 << 20))
-    return emitOpError("requires a count of at least 1, and at most 1048575");
+    return emitOpError()
+           << "requires a count of at least 1, and at most 1048575, but got "
+           << getCount();
   return verifyBarriers(*this, getBarriers());
 }
 
@@ -70,8 +72,11 @@ LogicalResult BulkCopyWeightsOp::verify() {
                          << source << " and " << destination;
   if (static_cast<bool>(getPart()) != getParts().has_value() ||
       getParts().value_or(1) < 1)
-    return emitOpError("requires the number of a part and a positive number of "
-                       "parts together");
+    return emitOpError()
+           << "requires the number of a part and a positive number of "
+              "parts together, but has "
+           << (getPart() ? "a number" : "no number") << " and "
+           << getParts().value_or(0) << " parts";
   return verifyBarriers(*this, getBarriers());
 }
 

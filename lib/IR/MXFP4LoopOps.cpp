@@ -85,12 +85,18 @@ LogicalResult KLoopOp::verify() {
   }
   llvm::append_range(arguments, getInits().getTypes());
   if (getBody().getArgumentTypes() != ArrayRef(arguments))
-    return emitOpError("requires a body that takes the number of the step, "
-                       "with a ring the cursor, and the carried values");
+    return emitOpError()
+           << "requires a body that takes the number of the step, "
+              "with a ring the cursor, and the carried values ("
+           << TypeRange(arguments) << "), but got ("
+           << getBody().getArgumentTypes() << ")";
   if (getYield()->getOperandTypes() != getInits().getTypes() ||
       getResultTypes() != ArrayRef(results))
-    return emitOpError("requires a body that yields the carried values; these, "
-                       "and with a ring the cursor, are the results");
+    return emitOpError()
+           << "requires a body that yields the carried values; these, "
+              "and with a ring the cursor, are the results, but yields ("
+           << getYield()->getOperandTypes() << ") for results ("
+           << getResultTypes() << ")";
   if (drains() && !getOnly<TileMatmulOp>() && !getOnly<BlockMatmulOp>())
     return emitOpError("that drains a ring requires one mxfp4.tile_matmul or "
                        "mxfp4.block_matmul in its body");
@@ -210,19 +216,27 @@ LogicalResult BlockMatmulOp::verifyRegions() {
     if (!yielded(*region))
       return emitOpError("requires regions that end with mxfp4.yield");
   if (getFetch().getArgumentTypes() != ArrayRef({index, index}))
-    return emitOpError("requires a fetch region that takes the slot and the "
-                       "number of the block (two indices)");
+    return emitOpError()
+           << "requires a fetch region that takes the slot and the "
+              "number of the block (two indices), but got ("
+           << getFetch().getArgumentTypes() << ")";
   if (getDecode().getArgumentTypes() != *yielded(getFetch()))
-    return emitOpError("requires a decode region that takes what the fetch "
-                       "region yields");
+    return emitOpError()
+           << "requires a decode region that takes what the fetch "
+              "region yields ("
+           << *yielded(getFetch()) << "), but got ("
+           << getDecode().getArgumentTypes() << ")";
   const Type sums =
       VectorType::get(getAccumulator().getType().getShape().drop_front(),
                       Float32Type::get(getContext()));
   SmallVector<Type> arguments = {index, sums};
   llvm::append_range(arguments, *yielded(getDecode()));
   if (getMultiply().getArgumentTypes() != ArrayRef(arguments))
-    return emitOpError("requires a multiply region that takes the slot, the "
-                       "sums of a block and what the decode region yields");
+    return emitOpError()
+           << "requires a multiply region that takes the slot, the "
+              "sums of a block and what the decode region yields ("
+           << TypeRange(arguments) << "), but got ("
+           << getMultiply().getArgumentTypes() << ")";
   if (*yielded(getMultiply()) != ArrayRef(sums) || !getWgmma() ||
       getWgmma().getAccumulator() != getMultiply().getArgument(1))
     return emitOpError("requires a multiply region that yields the result of "

@@ -142,7 +142,9 @@ static LogicalResult verifyGroups(GroupedMatmulOp op) {
     return failure();
   const MatmulSizes sizes = MatmulSizes::of(op);
   if (!ShapedType::isDynamic(sizes.groups) && sizes.groups < 1)
-    return op.emitOpError("requires offsets for at least one group");
+    return op.emitOpError()
+           << "requires offsets for at least one group (2 entries), but got "
+           << op.getOffsets().getType();
   if (!op.getExpertIds() && !compatible(sizes.groups, sizes.experts))
     return op.emitOpError() << "requires offsets for " << sizes.experts
                             << " experts (" << uint64_t(sizes.experts) + 1
@@ -176,8 +178,10 @@ static LogicalResult verifyNumbers(GroupedMatmulOp op, bool isFP8) {
               "blocks of type "
            << block << ", but got " << op.getActivationsType();
   if (!isFP8 && op.getAccumulationAttr())
-    return op.emitOpError("requires activations of f8E4M3FN for an "
-                          "accumulation: sums of bf16 products are f32");
+    return op.emitOpError()
+           << "requires activations of f8E4M3FN for an "
+              "accumulation: sums of bf16 products are f32; but got "
+           << op.getActivationsType() << " and " << op.getAccumulationAttr();
   return success();
 }
 

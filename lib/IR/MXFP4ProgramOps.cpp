@@ -64,8 +64,9 @@ template <typename Op> static LogicalResult verifyTileSource(Op op) {
                                "got "
                             << op.getExpertIds().getType();
   if (op.getExperts() < 1 || op.getColumns() < 1)
-    return op.emitOpError(
-        "requires at least one expert and one column of tiles");
+    return op.emitOpError()
+           << "requires at least one expert and one column of tiles, but got "
+           << op.getExperts() << " and " << op.getColumns();
   return verifyErrorWord(op, op.getError());
 }
 
@@ -77,12 +78,19 @@ template <typename Op> static LogicalResult verifyTileBody(Op op) {
                              IndexType::get(op.getContext()));
   llvm::append_range(expected, op.getInits().getTypes());
   if (op.getBody().getArgumentTypes() != ArrayRef(expected))
-    return op.emitOpError("requires a body that takes a tile (four indices) "
-                          "and the values that the loop carries");
+    return op.emitOpError()
+           << "requires a body that takes a tile (four indices) "
+              "and the values that the loop carries ("
+           << TypeRange(expected) << "), but got ("
+           << op.getBody().getArgumentTypes() << ")";
   if (op.getYield()->getOperandTypes() != op.getInits().getTypes() ||
       op.getResultTypes() != op.getInits().getTypes())
-    return op.emitOpError("requires a body that yields the values that the "
-                          "loop carries, which are its results");
+    return op.emitOpError()
+           << "requires a body that yields the values that the "
+              "loop carries, which are its results ("
+           << op.getInits().getTypes() << "), but yields ("
+           << op.getYield()->getOperandTypes() << ") for results ("
+           << op.getResultTypes() << ")";
   return success();
 }
 
@@ -175,9 +183,11 @@ LogicalResult HandOutFirstOp::verify() {
   // With copies_ahead the next number would come from a counter that the kernel
   // ahead may still use.
   if (schedule.fullTilesFirst || schedule.wideFrom != 0 || schedule.copiesAhead)
-    return emitOpError("requires a schedule without full_tiles_first, "
-                       "wide_from and copies_ahead");
+    return emitOpError() << "requires a schedule without full_tiles_first, "
+                            "wide_from and copies_ahead, but got "
+                         << getSchedule();
   if (getColumns() < 1)
-    return emitOpError("requires at least one column of tiles");
+    return emitOpError() << "requires at least one column of tiles, but got "
+                         << getColumns();
   return success();
 }

@@ -32,14 +32,16 @@ LogicalResult WarpRolesOp::verify() {
       return op.emitOpError("has no place in mxfp4.warp_roles, which holds "
                             "mxfp4.role only");
   if (getOrderedRoles().size() < 2)
-    return emitOpError("requires at least two roles");
+    return emitOpError() << "requires at least two roles, but has "
+                         << getOrderedRoles().size();
   return success();
 }
 
 LogicalResult RoleOp::verify() {
   if (getBody().getNumArguments() != 1 || !getWarp().getType().isIndex())
-    return emitOpError("requires a body that takes the number of the warp "
-                       "within the role (index)");
+    return emitOpError() << "requires a body that takes the number of the warp "
+                            "within the role (index), but got ("
+                         << getBody().getArgumentTypes() << ")";
   if (getWarps() < 1 || getWarps() > 32)
     return emitOpError() << "requires 1 to 32 warps, but has " << getWarps();
   const int64_t registers = getRegisters().value_or(24);
@@ -87,7 +89,9 @@ LogicalResult CreateRingOp::verify() {
   // The arrival count of a barrier has 20 bits.
   for (int64_t count : {getFills(), getReleases()})
     if (count < 1 || count >= (1 << 20))
-      return emitOpError("requires counts of at least 1, and at most 1048575");
+      return emitOpError()
+             << "requires counts of at least 1, and at most 1048575, but got "
+             << count;
   return success();
 }
 
@@ -95,8 +99,10 @@ template <typename Op>
 static LogicalResult verifySlice(Op op, CursorType type) {
   if (static_cast<bool>(op.getSlice()) == (type.getStep() > 1))
     return success();
-  return op.emitOpError("requires the number of a K slice if the cursor goes "
-                        "on by several slots, and none otherwise");
+  return op.emitOpError()
+         << "requires the number of a K slice if the cursor goes "
+            "on by several slots, and none otherwise, but has "
+         << (op.getSlice() ? "one" : "none") << " with " << type;
 }
 
 LogicalResult RingStartOp::verify() {

@@ -104,7 +104,8 @@ LogicalResult TopKOp::verify() {
     return emitOpError() << "requires at most as many slots as experts, "
                          << experts << ", but got " << slots;
   if (!getScale().isFinite())
-    return emitOpError("requires a finite scale");
+    return emitOpError() << "requires a finite scale, but got "
+                         << getScaleAttr();
   return verifyDestinationStyle(*this);
 }
 

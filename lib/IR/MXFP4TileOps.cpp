@@ -80,7 +80,8 @@ template <typename OpTy> static LogicalResult verifyWarps(OpTy op) {
     return op.emitOpError("requires the number of the warp in its role and how "
                           "many warps that has, or neither");
   if (op.getWarps() && op.getSharingWarps() < 1)
-    return op.emitOpError("requires at least one warp");
+    return op.emitOpError()
+           << "requires at least one warp, but got " << op.getSharingWarps();
   return success();
 }
 
@@ -144,8 +145,9 @@ LogicalResult TileMatmulOp::verify() {
                          << schedule.tileTokens << " tokens, but got "
                          << weights << " and " << activations;
   if (getAccumulation() && !schedule.traits().cutsSums())
-    return emitOpError("requires an instruction that cuts its sums for an "
-                       "accumulation");
+    return emitOpError() << "requires an instruction that cuts its sums for an "
+                            "accumulation, but got "
+                         << schedule.traits().name;
   return success();
 }
 

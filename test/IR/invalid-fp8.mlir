@@ -44,7 +44,7 @@ func.func @activations(%x: memref<?x64xbf16>,
 func.func @accumulation(%x: memref<?x64xbf16>,
                         %w: memref<2x1x1x!mxfp4.block<spread, folded>>,
                         %o: memref<3xi32>, %y: memref<?x48xbf16>) {
-  // expected-error @below {{requires activations of f8E4M3FN for an accumulation: sums of bf16 products are f32}}
+  // expected-error @below {{requires activations of f8E4M3FN for an accumulation: sums of bf16 products are f32; but got 'memref<?x64xbf16>' and #mxfp4.accumulation<fast>}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w : memref<2x1x1x!mxfp4.block<spread, folded>>)
       offsets(%o : memref<3xi32>) outs(%y : memref<?x48xbf16>)

@@ -104,7 +104,7 @@ func.func @output_rows(%x: memref<9x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spre
 
 func.func @mixed_tensors(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spread, raw>>,
     %o: memref<5xi32>, %y: memref<?x70xbf16>, %r: tensor<?xi32>) {
-  // expected-error @below {{requires all operands to be tensors or all to be memrefs}}
+  // expected-error @below {{requires all operands to be tensors or all to be memrefs, but got 'tensor<?xi32>' and 'memref<?x70xbf16>'}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>) gather(%r : tensor<?xi32>)
       weights(%w : memref<4x2x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<5xi32>) outs(%y : memref<?x70xbf16>)
@@ -325,7 +325,7 @@ func.func @bf16_argument(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<sp
 
 func.func @yields_nothing(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spread, raw>>,
     %o: memref<5xi32>, %y: memref<?x70xbf16>) {
-  // expected-error @below {{requires its epilogue to end with mxfp4.yield of one f32}}
+  // expected-error @below {{requires its epilogue to end with mxfp4.yield of one f32, but yields ()}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w : memref<4x2x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<5xi32>) outs(%y : memref<?x70xbf16>)
@@ -340,7 +340,7 @@ func.func @yields_nothing(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<s
 
 func.func @yields_two(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spread, raw>>,
     %o: memref<5xi32>, %y: memref<?x70xbf16>) {
-  // expected-error @below {{requires its epilogue to end with mxfp4.yield of one f32}}
+  // expected-error @below {{requires its epilogue to end with mxfp4.yield of one f32, but yields ('f32', 'f32')}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w : memref<4x2x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<5xi32>) outs(%y : memref<?x70xbf16>)
@@ -355,7 +355,7 @@ func.func @yields_two(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<sprea
 
 func.func @yields_bf16(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spread, raw>>,
     %o: memref<5xi32>, %y: memref<?x70xbf16>) {
-  // expected-error @below {{requires its epilogue to end with mxfp4.yield of one f32}}
+  // expected-error @below {{requires its epilogue to end with mxfp4.yield of one f32, but yields ('bf16')}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w : memref<4x2x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<5xi32>) outs(%y : memref<?x70xbf16>)
@@ -514,7 +514,7 @@ func.func @operands_alone(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<s
 
 func.func @two_epilogues(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spread, raw>>,
     %o: memref<5xi32>, %y: memref<?x70xbf16>, %f: memref<f32>) {
-  // expected-error @below {{requires one epilogue of one block}}
+  // expected-error @below {{requires one epilogue of one block, but has 2 with a first of 1 blocks}}
   "mxfp4.grouped_matmul"(%x, %w, %o, %y)
       <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0>}> ({
       ^bb0(%sum: f32):
@@ -792,7 +792,7 @@ func.func @rows_error(%map: memref<?xi32>, %i: index, %q: i32, %e: memref<2xi32>
 // -----
 
 func.func @rows_warps(%map: memref<?xi32>, %i: index, %q: i32) {
-  // expected-error @below {{requires at least one warp}}
+  // expected-error @below {{requires at least one warp, but got 0}}
   %r = mxfp4.load_rows %map[%i] valid(%i) limit(%q) warp(%i of 0)
       : memref<?xi32> -> vector<1xi32>
   return
@@ -892,7 +892,7 @@ func.func @gather_elements(%x: memref<?x96xbf16>, %r: vector<5xi32>, %i: index,
 
 func.func @gather_warps(%x: memref<?x96xbf16>, %r: vector<1xi32>, %i: index,
     %s: memref<6x8x64xbf16, #gpu.address_space<workgroup>>) {
-  // expected-error @below {{requires at least one warp}}
+  // expected-error @below {{requires at least one warp, but got 0}}
   mxfp4.gather_activations %x[%r, %i] valid(%i) to %s[%i] warp(%i of 0)
       : memref<?x96xbf16>, vector<1xi32> to memref<6x8x64xbf16, #gpu.address_space<workgroup>>
   return

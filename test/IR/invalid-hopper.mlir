@@ -137,7 +137,7 @@ func.func @case_12(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x64xbf16, #gpu.addres
 // What barriers can count.
 
 func.func @case_13(%b: memref<6xi64, #gpu.address_space<workgroup>>) {
-  // expected-error @below {{requires a count of at least 1}}
+  // expected-error @below {{requires a count of at least 1, and at most 1048575, but got 0}}
   mxfp4.init_barriers %b count 0 : memref<6xi64, #gpu.address_space<workgroup>>
   return
 }
@@ -145,7 +145,7 @@ func.func @case_13(%b: memref<6xi64, #gpu.address_space<workgroup>>) {
 // -----
 
 func.func @case_14(%b: memref<6xi64, #gpu.address_space<workgroup>>) {
-  // expected-error @below {{requires a count of at least 1, and at most 1048575}}
+  // expected-error @below {{requires a count of at least 1, and at most 1048575, but got 1048576}}
   mxfp4.init_barriers %b count 1048576 : memref<6xi64, #gpu.address_space<workgroup>>
   return
 }
@@ -666,7 +666,7 @@ func.func @slices_accumulator(%c: vector<2x2x2xf32>, %b: memref<8x128xf32, #gpu.
 // A part of a copy has a number and a number of parts.
 
 func.func @no_parts(%w: memref<2x4x1x!mxfp4.block<spread, folded>>, %s: memref<6x4x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires the number of a part and a positive number of parts together}}
+  // expected-error @below {{requires the number of a part and a positive number of parts together, but has a number and 0 parts}}
   mxfp4.bulk_copy_weights %w[%i, %i, %i] to %s[%i] signal %b part %i of 0
       : memref<2x4x1x!mxfp4.block<spread, folded>> to memref<6x4x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
   return
@@ -675,7 +675,7 @@ func.func @no_parts(%w: memref<2x4x1x!mxfp4.block<spread, folded>>, %s: memref<6
 // -----
 
 func.func @no_part(%w: memref<2x4x1x!mxfp4.block<spread, folded>>, %s: memref<6x4x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires the number of a part and a positive number of parts together}}
+  // expected-error @below {{requires the number of a part and a positive number of parts together, but has no number and 2 parts}}
   "mxfp4.bulk_copy_weights"(%w, %i, %i, %i, %s, %i, %b) <{parts = 2 : i64}>
       : (memref<2x4x1x!mxfp4.block<spread, folded>>, index, index, index, memref<6x4x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>, index, memref<6xi64, #gpu.address_space<workgroup>>) -> ()
   return

@@ -435,7 +435,7 @@ func.func @locate_error(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: me
 // -----
 
 func.func @locate_experts(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: memref<3xi32>, %i: index) {
-  // expected-error @below {{requires at least one expert and one column of tiles}}
+  // expected-error @below {{requires at least one expert and one column of tiles, but got 0 and 1}}
   %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
       experts 0 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
@@ -447,7 +447,7 @@ func.func @locate_experts(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: 
 // -----
 
 func.func @locate_columns(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: memref<3xi32>, %i: index) {
-  // expected-error @below {{requires at least one expert and one column of tiles}}
+  // expected-error @below {{requires at least one expert and one column of tiles, but got 2 and 0}}
   %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
       experts 2 columns 0 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,

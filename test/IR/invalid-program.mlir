@@ -158,7 +158,7 @@ func.func @tiles(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index,
 
 func.func @tiles(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index,
                  %ids: memref<3xi32>) {
-  // expected-error @below {{requires at least one expert and one column of tiles}}
+  // expected-error @below {{requires at least one expert and one column of tiles, but got 0 and 3}}
   mxfp4.for_tiles %i to %i step %i in %t offsets(%o) experts 0 columns 3
       {schedule = #few} : memref<6xi32, #shared>, memref<5xi32> {
   ^bb0(%e: index, %r: index, %v: index, %c: index):
@@ -177,7 +177,7 @@ func.func @tiles(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index,
 
 func.func @tiles(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index,
                  %ids: memref<3xi32>) {
-  // expected-error @below {{requires a body that takes a tile (four indices) and the values that the loop carries}}
+  // expected-error @below {{requires a body that takes a tile (four indices) and the values that the loop carries ('index', 'index', 'index', 'index'), but got ('index', 'index', 'index')}}
   mxfp4.for_tiles %i to %i step %i in %t offsets(%o) experts 4 columns 3
       {schedule = #few} : memref<6xi32, #shared>, memref<5xi32> {
   ^bb0(%e: index, %r: index, %v: index):
@@ -195,7 +195,7 @@ func.func @tiles(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index,
 #shared = #gpu.address_space<workgroup>
 
 func.func @carried(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index) {
-  // expected-error @below {{requires a body that yields the values that the loop carries, which are its results}}
+  // expected-error @below {{requires a body that yields the values that the loop carries, which are its results ('index'), but yields () for results ('index')}}
   %r = mxfp4.for_tiles %i to %i step %i in %t offsets(%o) experts 4 columns 3
       init(%i) -> index {schedule = #few} : memref<6xi32, #shared>, memref<5xi32>, index {
   ^bb0(%e: index, %row: index, %v: index, %c: index, %at: index):
@@ -348,7 +348,7 @@ func.func @loop(%r: !mxfp4.ring<6>, %c: !mxfp4.cursor<6>, %c9: !mxfp4.cursor<9>,
 func.func @loop(%r: !mxfp4.ring<6>, %c: !mxfp4.cursor<6>, %c9: !mxfp4.cursor<9>,
                 %r9: !mxfp4.ring<9>, %c3: !mxfp4.cursor<9 by 3>, %i: index,
                 %v: vector<1x1x4xf32>) {
-  // expected-error @below {{requires a body that takes the number of the step, with a ring the cursor, and the carried values}}
+  // expected-error @below {{requires a body that takes the number of the step, with a ring the cursor, and the carried values ('index', '!mxfp4.cursor<6>'), but got ('index')}}
   %e = mxfp4.k_loop to 2 fills %r at %c {schedule = #few} : !mxfp4.ring<6>, !mxfp4.cursor<6> {
   ^bb0(%s: index):
   }
@@ -367,7 +367,7 @@ func.func @loop(%r: !mxfp4.ring<6>, %c: !mxfp4.cursor<6>, %c9: !mxfp4.cursor<9>,
 func.func @loop(%r: !mxfp4.ring<6>, %c: !mxfp4.cursor<6>, %c9: !mxfp4.cursor<9>,
                 %r9: !mxfp4.ring<9>, %c3: !mxfp4.cursor<9 by 3>, %i: index,
                 %v: vector<1x1x4xf32>) {
-  // expected-error @below {{requires a body that yields the carried values; these, and with a ring the cursor, are the results}}
+  // expected-error @below {{requires a body that yields the carried values; these, and with a ring the cursor, are the results, but yields ('index') for results ('vector<1x1x4xf32>', '!mxfp4.cursor<6>')}}
   %e:2 = mxfp4.k_loop to 2 fills %r at %c init(%v) {schedule = #few} : !mxfp4.ring<6>, !mxfp4.cursor<6>, vector<1x1x4xf32> {
   ^bb0(%s: index, %at: !mxfp4.cursor<6>, %sums: vector<1x1x4xf32>):
     mxfp4.yield %i : index
@@ -430,7 +430,7 @@ func.func @blocks(%r: !mxfp4.ring<6>, %c: !mxfp4.cursor<6>, %w: !w, %x: !x,
       : !mxfp4.ring<6>, !mxfp4.cursor<6>, vector<1x1x4xf32> {
   ^bb0(%s: index, %at: !mxfp4.cursor<6>, %sums: vector<1x1x4xf32>):
     %slot = mxfp4.ring_slot %at : !mxfp4.cursor<6>
-    // expected-error @below {{requires a fetch region that takes the slot and the number of the block (two indices)}}
+    // expected-error @below {{requires a fetch region that takes the slot and the number of the block (two indices), but got ('index')}}
     %m = mxfp4.block_matmul %sums at [%slot] fetch {
     ^bb0(%t: index):
       mxfp4.yield %t : index
@@ -465,7 +465,7 @@ func.func @blocks(%r: !mxfp4.ring<6>, %c: !mxfp4.cursor<6>, %w: !w, %x: !x,
       : !mxfp4.ring<6>, !mxfp4.cursor<6>, vector<1x1x4xf32> {
   ^bb0(%s: index, %at: !mxfp4.cursor<6>, %sums: vector<1x1x4xf32>):
     %slot = mxfp4.ring_slot %at : !mxfp4.cursor<6>
-    // expected-error @below {{requires a decode region that takes what the fetch region yields}}
+    // expected-error @below {{requires a decode region that takes what the fetch region yields ('index'), but got ('i32')}}
     %m = mxfp4.block_matmul %sums at [%slot] fetch {
     ^bb0(%t: index, %i: index):
       mxfp4.yield %t : index
@@ -500,7 +500,7 @@ func.func @blocks(%r: !mxfp4.ring<6>, %c: !mxfp4.cursor<6>, %w: !w, %x: !x,
       : !mxfp4.ring<6>, !mxfp4.cursor<6>, vector<1x1x4xf32> {
   ^bb0(%s: index, %at: !mxfp4.cursor<6>, %sums: vector<1x1x4xf32>):
     %slot = mxfp4.ring_slot %at : !mxfp4.cursor<6>
-    // expected-error @below {{requires a multiply region that takes the slot, the sums of a block and what the decode region yields}}
+    // expected-error @below {{requires a multiply region that takes the slot, the sums of a block and what the decode region yields ('index', 'vector<1x4xf32>'), but got ('index', 'vector<1x4xf32>', 'index')}}
     %m = mxfp4.block_matmul %sums at [%slot] fetch {
     ^bb0(%t: index, %i: index):
       mxfp4.yield %t : index
@@ -602,7 +602,7 @@ func.func @roles() {
 #shared = #gpu.address_space<workgroup>
 
 func.func @roles() {
-  // expected-error @below {{requires at least two roles}}
+  // expected-error @below {{requires at least two roles, but has 1}}
   mxfp4.warp_roles {
     mxfp4.role "multiply" warps 4 {
     ^bb0(%warp: index):
@@ -622,7 +622,7 @@ func.func @roles() {
 
 func.func @roles() {
   mxfp4.warp_roles {
-    // expected-error @below {{requires a body that takes the number of the warp within the role (index)}}
+    // expected-error @below {{requires a body that takes the number of the warp within the role (index), but got ('i32')}}
     mxfp4.role "a" warps 1 {
     ^bb0(%warp: i32):
     }
@@ -725,7 +725,7 @@ func.func @ring(%f: memref<6xi64, #shared>, %g: memref<6xi64>) {
 #shared = #gpu.address_space<workgroup>
 
 func.func @ring(%f: memref<6xi64, #shared>) {
-  // expected-error @below {{requires counts of at least 1, and at most 1048575}}
+  // expected-error @below {{requires counts of at least 1, and at most 1048575, but got 0}}
   %r = mxfp4.create_ring full(%f) empty(%f) fills 0 releases 1
       : memref<6xi64, #shared> -> !mxfp4.ring<6>
   return
@@ -739,7 +739,7 @@ func.func @ring(%f: memref<6xi64, #shared>) {
 func.func @most(%f: memref<6xi64, #shared>) {
   %r = mxfp4.create_ring full(%f) empty(%f) fills 1048575 releases 1048575
       : memref<6xi64, #shared> -> !mxfp4.ring<6>
-  // expected-error @below {{requires counts of at least 1, and at most 1048575}}
+  // expected-error @below {{requires counts of at least 1, and at most 1048575, but got 1048576}}
   %s = mxfp4.create_ring full(%f) empty(%f) fills 1 releases 1048576
       : memref<6xi64, #shared> -> !mxfp4.ring<6>
   return
@@ -755,7 +755,7 @@ func.func @most(%f: memref<6xi64, #shared>) {
 #shared = #gpu.address_space<workgroup>
 
 func.func @start() {
-  // expected-error @below {{requires the number of a K slice if the cursor goes on by several slots, and none otherwise}}
+  // expected-error @below {{requires the number of a K slice if the cursor goes on by several slots, and none otherwise, but has none with '!mxfp4.cursor<9 by 3>'}}
   %c = mxfp4.ring_start : !mxfp4.cursor<9 by 3>
   return
 }
@@ -770,7 +770,7 @@ func.func @start() {
 #shared = #gpu.address_space<workgroup>
 
 func.func @next(%c: !mxfp4.cursor<9>, %s: index) {
-  // expected-error @below {{requires the number of a K slice if the cursor goes on by several slots, and none otherwise}}
+  // expected-error @below {{requires the number of a K slice if the cursor goes on by several slots, and none otherwise, but has one with '!mxfp4.cursor<9>'}}
   %d = mxfp4.ring_next %c slice(%s) : !mxfp4.cursor<9>
   return
 }
@@ -845,7 +845,7 @@ func.func @access(%r: !mxfp4.ring<6>, %c: !mxfp4.cursor<9>, %n: i32) {
 func.func @first_of_two_lists(%t: memref<11xi32, #shared>, %o: memref<5xi32>,
                               %i: index, %q: !mxfp4.ring<2>,
                               %f: memref<2x4xi32, #shared>) {
-  // expected-error @below {{requires a schedule without full_tiles_first, wide_from and copies_ahead}}
+  // expected-error @below {{requires a schedule without full_tiles_first, wide_from and copies_ahead, but got #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 64, warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1, token_step = 8, copy_warps = 2, full_tiles_first = true>}}
   mxfp4.hand_out_first %i in %t offsets(%o) columns 3 to %q[%f]
       {schedule = #full} : memref<11xi32, #shared>, memref<5xi32>,
       !mxfp4.ring<2>, memref<2x4xi32, #shared>
@@ -861,7 +861,7 @@ func.func @first_of_two_lists(%t: memref<11xi32, #shared>, %o: memref<5xi32>,
 
 func.func @first_ahead(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index,
                        %q: !mxfp4.ring<2>, %f: memref<2x4xi32, #shared>) {
-  // expected-error @below {{requires a schedule without full_tiles_first, wide_from and copies_ahead}}
+  // expected-error @below {{requires a schedule without full_tiles_first, wide_from and copies_ahead, but got #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8, warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1, copies_ahead = true>}}
   mxfp4.hand_out_first %i in %t offsets(%o) columns 3 to %q[%f]
       {schedule = #ahead} : memref<6xi32, #shared>, memref<5xi32>,
       !mxfp4.ring<2>, memref<2x4xi32, #shared>
@@ -877,7 +877,7 @@ func.func @first_ahead(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index,
 func.func @first_of_no_column(%t: memref<6xi32, #shared>, %o: memref<5xi32>,
                               %i: index, %q: !mxfp4.ring<2>,
                               %f: memref<2x4xi32, #shared>) {
-  // expected-error @below {{requires at least one column of tiles}}
+  // expected-error @below {{requires at least one column of tiles, but got 0}}
   mxfp4.hand_out_first %i in %t offsets(%o) columns 0 to %q[%f]
       {schedule = #few} : memref<6xi32, #shared>, memref<5xi32>,
       !mxfp4.ring<2>, memref<2x4xi32, #shared>

@@ -73,7 +73,7 @@ func.func @counts(%l: memref<8x6xf32>, %c: memref<64x6xi32>, %ids: !ids, %w: !we
 !ids = memref<8x2xi32>
 !weights = memref<8x2xf32>
 func.func @scale(%l: memref<8x6xf32>, %ids: !ids, %w: !weights) {
-  // expected-error @+1 {{'mxfp4.top_k' op requires a finite scale}}
+  // expected-error @+1 {{'mxfp4.top_k' op requires a finite scale, but got 0x7F800000 : f32}}
   mxfp4.top_k logits(%l : memref<8x6xf32>) scoring(sigmoid)
       outs(%ids, %w : !ids, !weights) {scale = 0x7F800000 : f32}
   return
@@ -92,7 +92,7 @@ func.func @scoring(%l: memref<8x6xf32>, %ids: !ids, %w: !weights) {
 // -----
 
 func.func @mixed(%l: memref<8x6xf32>, %ids: tensor<8x2xi32>, %w: tensor<8x2xf32>) {
-  // expected-error @+1 {{'mxfp4.top_k' op requires all operands to be tensors or all to be memrefs}}
+  // expected-error @+1 {{'mxfp4.top_k' op requires all operands to be tensors or all to be memrefs, but got 'memref<8x6xf32>' and 'tensor<8x2xi32>'}}
   %i, %v = mxfp4.top_k logits(%l : memref<8x6xf32>) scoring(sigmoid)
       outs(%ids, %w : tensor<8x2xi32>, tensor<8x2xf32>) -> tensor<8x2xi32>, tensor<8x2xf32>
   return

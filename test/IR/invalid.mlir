@@ -191,7 +191,7 @@ func.func @case_12(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<1xi32>,
     %y: memref<?x48xbf16>) {
-  // expected-error @below {{requires offsets for at least one group}}
+  // expected-error @below {{requires offsets for at least one group (2 entries), but got 'memref<1xi32>'}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w0 : memref<2x1x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<1xi32>)
@@ -289,7 +289,7 @@ func.func @case_19(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: tensor<3xi32>,
     %y: memref<?x48xbf16>) {
-  // expected-error @below {{requires all operands to be tensors or all to be memrefs}}
+  // expected-error @below {{requires all operands to be tensors or all to be memrefs, but got 'tensor<3xi32>' and 'memref<?x48xbf16>'}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w0 : memref<2x1x1x!mxfp4.block<spread, raw>>)
       offsets(%o : tensor<3xi32>)
