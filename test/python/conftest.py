@@ -7,6 +7,7 @@ import gc
 import importlib.util
 import os
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ from mxfp4 import Checkpoint
 from mxfp4.make_checkpoint import make_checkpoint
 from packing import SHAPE
 
-MODELS = ("torch", "transformers")
+MODELS = ("torch", "transformers", "jax")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """With MXFP4_REQUIRE_MODELS=1 no test is skipped for want of torch or transformers."""
+    """With MXFP4_REQUIRE_MODELS=1 no test is skipped for want of these."""
     config.addinivalue_line("markers", "slow: takes long; `tools/check --fast` leaves it out")
     missing = [name for name in MODELS if importlib.util.find_spec(name) is None]
     if missing and os.environ.get("MXFP4_REQUIRE_MODELS") == "1":
@@ -41,6 +42,13 @@ def pytest_collection_finish() -> None:
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """Random numbers that differ from test to test and are the same in every run."""
     return np.random.default_rng(list(request.node.nodeid.encode()))
+
+
+@pytest.fixture(autouse=True)
+def torch_draws(request: pytest.FixtureRequest) -> None:
+    """What torch draws without a generator is the same in every run, too."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(zlib.crc32(request.node.nodeid.encode()))
 
 
 @pytest.fixture

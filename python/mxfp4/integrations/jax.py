@@ -156,7 +156,7 @@ def stablehlo(function: Callable[..., Any], *arguments: Any) -> str:
         function: of JAX's arrays.
         arguments: arrays, or `jax.ShapeDtypeStruct` in their place.
     """
-    module = jax.jit(function).lower(*arguments).compiler_ir("stablehlo")
+    module: Any = jax.jit(function).lower(*arguments).compiler_ir("stablehlo")
     return str(module.operation.get_asm(print_generic_op_form=True))
 
 
