@@ -95,10 +95,37 @@ def open_file(path: Path) -> Any:
     try:
         return safe_open(path, framework="numpy")
     except (SafetensorError, OSError) as e:
+        if other := _other_kind(path):
+            raise Error(f"{shown(path)} is no safetensors file, but {other}.") from e
         raise Error(
             f"{shown(path)} ({path.stat().st_size} bytes) is not a whole safetensors file: "
             f"{shown(e)}. It may be truncated; fetch or write it again."
         ) from e
+
+
+_PAGE = (
+    "a page of HTML or XML, as servers send where a login or another address is needed; fetch the "
+    "file again"
+)
+_KINDS = (
+    (b"version https://git-lfs", "a pointer of Git LFS to one; fetch the file that it stands for, "
+     "by `git lfs pull` in the clone, or by `hf download`"),
+    (b"GGUF", "a GGUF file, which is not read; give the safetensors files of the model"),
+    (b"PK\x03\x04", "a file of torch.save; load it with torch and save its tensors with "
+     "safetensors.torch.save_file"),
+    (b"<!doctype", _PAGE), (b"<html", _PAGE), (b"<?xml", _PAGE),
+)  # fmt: skip
+"""Of files that have the place of safetensors files: their first bytes, and what they are."""
+
+
+def _other_kind(path: Path) -> str | None:
+    """What a file is that is no safetensors file, if its first bytes tell."""
+    try:
+        with path.open("rb") as file:
+            first = file.read(64).lstrip()
+    except OSError:
+        return None
+    return next((what for start, what in _KINDS if first.lower().startswith(start.lower())), None)
 
 
 def is_file(path: Path) -> bool:

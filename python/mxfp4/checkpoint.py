@@ -152,7 +152,7 @@ def _tensors(path: Path) -> Iterator[tuple[str, Stored]]:
         if not files:
             raise Error(
                 f"{shown(path)} is no checkpoint: expected a .safetensors file, or a folder with "
-                "some."
+                f"some.{_weights_of_others(path)}"
             )
         seen: dict[str, Path] = {}
         for file in files:
@@ -163,6 +163,18 @@ def _tensors(path: Path) -> Iterator[tuple[str, Stored]]:
                     )
                 seen[name] = file
                 yield name, tensor
+
+
+def _weights_of_others(folder: Path) -> str:
+    """A sentence on the first file in another form, or the first folder that has safetensors."""
+    if not folder.is_dir():
+        return ""
+    for entry in sorted(folder.iterdir()):
+        if entry.suffix in (".bin", ".pt", ".pth", ".gguf", ".npz"):
+            return f" It has {shown(entry.name)}, whose form is not read."
+        if entry.is_dir() and any(entry.glob("*.safetensors")):
+            return f" The folder {shown(entry.name)} in it has some."
+    return ""
 
 
 def _is_packed(path: Path) -> bool:

@@ -40,6 +40,7 @@ NAMINGS = (
     Naming(".weight_packed", ".weight_scale", "compressed-tensors", own=True),
     Naming(".weight", ".weight_scale", "quark, modelopt"),
     Naming(".weight", ".scale", "DeepSeek-V4"),
+    Naming(".weight", ".scales", "MLX"),
     Naming("_packed", "_scale", ""),
     Naming("_weight", "_weight_scale", ""),
     Naming("", "_weight_scale", ""),
@@ -72,7 +73,9 @@ MLPS = (
     Mlp("gate", "up", "down", "gate_up", ("up", "down")),
 )
 
-CODES = ("U8", "I8", "F4")
+CODES = ("U8", "I8", "F4", "U32")
+"""U32 as MLX has it: four bytes, the first one lowest, which in a file are those bytes."""
+
 SCALES = ("U8", "F8_E8M0")
 
 
@@ -106,12 +109,12 @@ _FP8 = ("F8_E4M3", "F8_E5M2")
 MXFP4 = Format("MXFP4", CODES, SCALES, BLOCK_BYTES)
 FORMATS = (
     MXFP4,
-    Format("MXFP6", ("U8", "I8", "F6_E2M3", "F6_E3M2"), SCALES, 24),
-    Format("MXFP8", ("U8", "I8", *_FP8), SCALES, 32),
+    Format("MXFP6", ("U8", "I8", "U32", "F6_E2M3", "F6_E3M2"), SCALES, 24),
+    Format("MXFP8", ("U8", "I8", "U32", *_FP8), SCALES, 32),
     Format("4-bit codes with a power of two for each 16", CODES, SCALES, 8),
     Format("NVFP4", CODES, _FP8, 8),
     Format("FP8", _FP8, (*_FLOATS, "U8", "F8_E8M0")),
-    Format("INT4 or INT8", ("I32", "U8", "I8"), _FLOATS),
+    Format("INT4 or INT8", ("I32", "U32", "U8", "I8"), _FLOATS),
 )
 """Formats that are recognised; only MXFP4 is read."""
 

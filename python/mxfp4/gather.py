@@ -163,11 +163,12 @@ def _matrix(pair: _Pair, *, experts: bool) -> Stack:
     """The shape of a pair, which may have its codes flat or by 32, checked."""
     codes, scales = pair.codes, pair.scales
     lead = 2 if experts else 1
-    per_byte = 2 if codes.dtype == "F4" else 1  # shapes are in elements
-    shape, block = list(codes.shape), BLOCK_BYTES * per_byte
-    form = "[E, N, K/32, 16] or [E, N, K/2]" if experts else "[N, K/32, 16] or [N, K/2]"
-    if codes.dtype == "F4":
-        form = form.replace("16", "32").replace("K/2", "K")
+    # Shapes are in elements.
+    block, row = {"F4": (2 * BLOCK_BYTES, "K"), "U32": (BLOCK_BYTES // 4, "K/8")}.get(
+        codes.dtype, (BLOCK_BYTES, "K/2")
+    )
+    shape, first = list(codes.shape), "E, " if experts else ""
+    form = f"[{first}N, K/32, {block}] or [{first}N, {row}]"
     flat = len(shape) == lead + 1 and shape[-1] % block == 0
     blocks = len(shape) == lead + 2 and shape[-1] == block
     if 0 in shape or not (flat or blocks):

@@ -26,7 +26,7 @@ def pair(
 ) -> Tensors:
     """Codes and scales as two tensors of a file."""
     *lead, groups = q.scales.shape
-    size = 32 if codes == "F4" else 16
+    size = {"F4": 32, "U32": 4}.get(codes, 16)
     shape = (*lead, groups * size) if flat else (*lead, groups, size)
     return {base + naming.codes: (codes, shape, q.blocks.tobytes()),
             base + naming.scales: (scales, q.scales.shape, q.scales.tobytes())}  # fmt: skip

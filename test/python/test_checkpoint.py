@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,35 @@ def test_nothing_there(tmp_path: Path) -> None:
         Checkpoint(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4808762012\n",
+         "a pointer of Git LFS to one; fetch the file"),
+        (b"GGUF\3\0\0\0" + bytes(99), "a GGUF file, which is not read"),
+        (b"PK\3\4" + bytes(99), r"a file of torch\.save; load it with torch"),
+        (b"\n<!DOCTYPE html>\n<html></html>", "a page of HTML or XML"),
+    ],
+)  # fmt: skip
+def test_what_has_the_place_of_a_file(folder: Path, data: bytes, text: str) -> None:
+    (folder / "model-00002-of-00002.safetensors").write_bytes(data)
+    with pytest.raises(Error, match=f"00002.*is no safetensors file, but {text}"):
+        Checkpoint(folder)
+
+
+def test_folders_of_other_forms(folder: Path, tmp_path: Path) -> None:
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    with pytest.raises(Error, match=r"or a folder with some\.$"):
+        Checkpoint(outer)
+    shutil.copytree(folder, outer / "original", ignore=lambda *_: ["outer"])
+    with pytest.raises(Error, match=r"some\. The folder original in it has some\.$"):
+        Checkpoint(outer)
+    (outer / "consolidated.00.pth").write_bytes(b"")
+    with pytest.raises(Error, match=r"some\. It has consolidated\.00\.pth, whose form is not read"):
+        Checkpoint(outer)
+
+
 @pytest.mark.parametrize("kept", [0, 7, 200, -1])
 def test_truncated_files(folder: Path, kept: int) -> None:
     file = folder / "model-00002-of-00002.safetensors"
@@ -167,7 +197,7 @@ def test_a_header_that_lies_about_its_bytes(folder: Path) -> None:
                 "x_blocks": np.zeros((2, 4, 1, 16), np.float32),
                 "x_scales": np.zeros((2, 4, 1), np.uint8),
             },
-            "x_blocks must have dtype U8 or I8 or F4 to be MXFP4 with x_scales .*, got F32",
+            "x_blocks must have dtype U8 or I8 or F4 or U32 to be MXFP4 with x_scales .*, got F32",
         ),
         (
             {

@@ -31,7 +31,7 @@ def mlp(rng: np.random.Generator) -> dict[str, Quantized]:
 
 @pytest.mark.parametrize("flat", [True, False])
 @pytest.mark.parametrize("scales", ["U8", "F8_E8M0"])
-@pytest.mark.parametrize("codes", ["U8", "I8", "F4"])
+@pytest.mark.parametrize("codes", ["U8", "I8", "F4", "U32"])
 @pytest.mark.parametrize("naming", TRIED, ids=lambda n: n.codes + n.scales)
 def test_stacks(
     tmp_path: Path, rng: np.random.Generator, naming: Naming, codes: str, scales: str, flat: bool
@@ -46,7 +46,9 @@ def test_stacks(
     assert equal(tensor.read_all(), q)
 
 
-@pytest.mark.parametrize("types", [("U8", "U8"), ("I8", "F8_E8M0"), ("F4", "F8_E8M0")])
+@pytest.mark.parametrize(
+    "types", [("U8", "U8"), ("I8", "F8_E8M0"), ("F4", "F8_E8M0"), ("U32", "U8")]
+)
 @pytest.mark.parametrize("names", MLPS, ids=lambda m: m.gate)
 @pytest.mark.parametrize("naming", SINGLE, ids=lambda n: n.codes + n.scales)
 def test_experts_apart(
@@ -153,7 +155,7 @@ PARTS = st.sampled_from(["experts", "0", "1", "2", "10", "00", "w1", "w2", "w3",
 ENDS = st.sampled_from([e for n in NAMINGS for e in (n.codes, n.scales)] + ["", ".weight_scale_2"])
 NAMES = st.builds(lambda parts, end: ".".join(parts) + end, st.lists(PARTS, max_size=5), ENDS)
 TYPES = st.sampled_from([("U8", 8), ("I8", 8), ("F4", 4), ("F8_E8M0", 8), ("F8_E4M3", 8),
-                         ("BF16", 16), ("I32", 32)])  # fmt: skip
+                         ("BF16", 16), ("I32", 32), ("U32", 32)])  # fmt: skip
 SHAPES = st.sampled_from([(), (1,), (2, 1), (2, 16), (2, 32), (4, 16), (2, 2, 16), (2, 2, 1),
                           (2, 2, 1, 16), (2, 2, 1, 32), (0, 16), (2, 2), (2, 8)])  # fmt: skip
 

@@ -73,7 +73,7 @@ E = "l.experts"
         (replaced(f"{E}.0.w2.scale", "U16", 64, 1, bits=16),
          r"w2\.scale must have dtype U8 or F8_E8M0 to be MXFP4 with .*I8.*, got U16"),
         (replaced(f"{E}.0.w2.weight", "F32", 64, 16, bits=32),
-         r"w2\.weight must have dtype U8 or I8 or F4 to be MXFP4 .* got F32"),
+         r"w2\.weight must have dtype U8 or I8 or F4 or U32 to be MXFP4 .* got F32"),
         (both(replaced(f"{E}.2.w1.weight", "U8", 6, 32),
               replaced(f"{E}.2.w1.scale", "F8_E4M3", 6, 4)),
          r"2\.w1 must be MXFP4 as it is for other experts, but .* is NVFP4, which is not read"),
@@ -120,6 +120,9 @@ def test_sets_that_are_not_whole(
         (("F8_E4M3", (2, 4, 64), 8), ("F32", (2, 1, 1), 32), "FP8"),
         (("I32", (2, 4, 8), 32), ("BF16", (2, 4, 2), 16), "INT4 or INT8"),
         (("I8", (2, 4, 32), 8), ("F16", (2, 4, 1), 16), "INT4 or INT8"),
+        (("U32", (2, 4, 8), 32), ("BF16", (2, 4, 1), 16), "INT4 or INT8"),
+        (("U32", (2, 4, 16), 32), ("U8", (2, 4, 2), 8), "MXFP8"),
+        (("U32", (2, 4, 8), 32), ("U8", (2, 4, 4), 8), "4-bit codes with a power of two"),
         (("U8", (2, 4, 32), 8), ("U8", (2, 4, 4), 8), "4-bit codes with a power of two"),
     ],
 )  # fmt: skip
@@ -140,6 +143,36 @@ def test_other_formats_are_named(
         Error, match=rf"no MXFP4 expert tensors\. Found: .* is {name}.*which is not"
     ):
         source.require()
+
+
+def test_other_layers_of_mlx(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Experts are read, what is quantised otherwise is left out, and what does not fit is said."""
+    q = random_weights(rng, 2, 64, 64)
+    layer, mlx = "model.layers.0", next(naming for naming in NAMINGS if naming.used_by == "MLX")
+    affine: Tensors = {
+        f"{layer}.self_attn.q_proj.weight": ("U32", (64, 16), bytes(64 * 64)),
+        f"{layer}.self_attn.q_proj.scales": ("BF16", (64, 1), bytes(128)),
+        f"{layer}.self_attn.q_proj.biases": ("BF16", (64, 1), bytes(128)),
+        f"{layer}.mlp.router.weight": ("U32", (2, 16), bytes(128)),
+        f"{layer}.mlp.router.scales": ("BF16", (2, 1), bytes(4)),
+        f"{layer}.mlp.experts.gate_proj.bias": ("BF16", (2, 64), bytes(256)),
+    }
+    names = [f"{layer}.mlp.experts.{name}_proj" for name in ("gate", "up", "down")]
+    experts: Tensors = {}
+    for name in names:
+        experts |= pair(name, q, mlx, "U32")
+    write_safetensors(tmp_path / "m.safetensors", {**affine, **experts})
+    source = Checkpoint(tmp_path / "m.safetensors")
+    assert list(source.experts) == [f"{layer}.mlp.experts.{n}_proj" for n in ("down", "gate_up")]
+    assert equal(source[names[2]].read_all(), q)
+    codes = (names[0] + mlx.codes, names[0] + mlx.scales)
+    form = r"gate_proj\.weight must have shape \[E, N, K/32, 4\] or \[E, N, K/8\], got \[2, 64, 7\]"
+    fit = r"gate_proj\.scales must have shape \[2, 63, 2\]"
+    for shape, text in (((2, 64, 7), form), ((2, 63, 8), fit)):
+        odd = ("U32", shape, bytes(4 * int(np.prod(shape))))
+        write_safetensors(tmp_path / "o.safetensors", {**experts, codes[0]: odd})
+        with pytest.raises(Error, match=text):
+            Checkpoint(tmp_path / "o.safetensors")
 
 
 def test_unrelated_tensors_are_no_error(tmp_path: Path, rng: np.random.Generator) -> None:
