@@ -8,6 +8,7 @@
 #include "Graphs.h"
 
 #include <atomic>
+#include <utility>
 
 using namespace mxfp4::runtime;
 
@@ -57,6 +58,8 @@ private:
   const uint64_t number;
   /// Of the stream of the last launch.
   std::shared_ptr<SharedGraph> graph;
+  /// The graph before that one, of another stream or with other early calls.
+  std::shared_ptr<SharedGraph> before;
   /// Calls that begin early in that graph, which follows from addresses.
   std::vector<bool> early;
   /// Launches on that stream behind the first.
@@ -126,7 +129,11 @@ void mxfp4rt_chain::launchOnce(Stream stream,
     early.assign(calls.size(), true);
     forLaunches(calls.data(), calls.size(),
                 [&](size_t i, bool begins) { early[i] = begins; });
-    graph = SharedGraph::of(calls, early, state->id);
+    // A chain may change between two streams or orders with every launch, so
+    // that the graph before lives on, and is found again.
+    std::shared_ptr<SharedGraph> next =
+        SharedGraph::of(calls, early, state->id);
+    before = std::exchange(graph, std::move(next));
     changed.assign(calls.size(), true); // since the last launch on that stream
     launched = 0;
   } else if (launched < kBeforeOwn) {

@@ -228,6 +228,40 @@ TEST_F(RuntimeTest, AGraphBeginsLateWhereTheKernelAheadStoresInWhatIsRead) {
   EXPECT_EQ(stub.calls[stub.calls.size() - 2], "cuGraphLaunch");
 }
 
+// Two buffers or two streams in turns have a graph each, which is made once.
+TEST_F(RuntimeTest, AChainThatChangesWithEveryLaunchKeepsTwoGraphs) {
+  const KernelPtr sort = create(routing()), down = create(readsAhead());
+  const std::vector<mxfp4rt_value> some = valuesApart();
+  std::vector<mxfp4rt_value> other = some;
+  other[1] = at(0x200000);
+  other[3] = at(0x8000);
+  for (const bool streams : {false, true}) {
+    ChainPtr chain =
+        chainOf({{sort.get(), 4, other.data()}, {down.get(), 4, some.data()}},
+                {{0, 2, 0}});
+    stub.calls.clear();
+    for (int i = 0; i < 40; ++i) {
+      const bool odd = i % 2, stores = odd && !streams;
+      void *const given[] = {stream(stores ? 0x3000 : 0x9000)};
+      void *const on = stream(odd && streams ? 9 : 8);
+      stub.launches.clear();
+      ASSERT_EQ(mxfp4rt_chain_launch(chain.get(), given, on), 0);
+      ASSERT_EQ(stub.launches.size(), 2U);
+      EXPECT_EQ(stub.launches[0].number(2), stores ? 0x3000U : 0x9000U);
+      EXPECT_EQ(stub.launches[1].stream, on);
+      EXPECT_EQ(stub.launches[1].attributeValue, stores ? 0 : 1) << i;
+      EXPECT_EQ(stub.calls[stub.calls.size() - 2] == "cuGraphLaunch",
+                i >= 2 * (kBeforeGraph - 1))
+          << i;
+    }
+    EXPECT_EQ(
+        std::count(stub.calls.begin(), stub.calls.end(), "cuGraphInstantiate"),
+        2);
+    chain.reset();
+    EXPECT_EQ(stub.heldGraphs, 0);
+  }
+}
+
 TEST_F(RuntimeTest, AKeptChainBecomesAGraph) {
   const KernelPtr first = create(matmul(true)), second = create(matmul(true));
   const std::vector<mxfp4rt_value> one = values(0x1000), two = values(0x5000);
