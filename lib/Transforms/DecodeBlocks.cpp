@@ -8,6 +8,8 @@
 #include "Arrange.h"
 #include "TensorType.h"
 
+#include "mxfp4/Core/Format.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
@@ -67,8 +69,11 @@ static Value swapNibbles(OpBuilder &b, Location loc, Value bytes) {
       .getResult(0);
 }
 
-Value mxfp4::sliceLeading(OpBuilder &b, tensor::ExtractSliceOp slice,
-                          Value whole, int64_t leading) {
+/// The slice of `whole` that has the leading dimensions of `slice`, and of the
+/// next one `count` from `first` on.
+static Value sliceBehind(OpBuilder &b, tensor::ExtractSliceOp slice,
+                         Value whole, int64_t leading, int64_t first,
+                         int64_t count) {
   SmallVector<OpFoldResult> offsets = slice.getMixedOffsets(),
                             sizes = slice.getMixedSizes(),
                             strides = slice.getMixedStrides();
@@ -79,13 +84,38 @@ Value mxfp4::sliceLeading(OpBuilder &b, tensor::ExtractSliceOp slice,
   SmallVector<int64_t> shape(slice.getType().getShape().drop_back(behind));
   RankedTensorType type = tensorType(whole);
   for (int64_t extent : type.getShape().drop_front(leading)) {
-    offsets.push_back(b.getIndexAttr(0));
-    sizes.push_back(b.getIndexAttr(extent));
+    const bool isNext = static_cast<int64_t>(offsets.size()) == leading;
+    offsets.push_back(b.getIndexAttr(isNext ? first : 0));
+    sizes.push_back(b.getIndexAttr(isNext ? count : extent));
     strides.push_back(b.getIndexAttr(1));
-    shape.push_back(extent);
+    shape.push_back(isNext ? count : extent);
   }
   return tensor::ExtractSliceOp::create(b, slice.getLoc(), type.clone(shape),
                                         whole, offsets, sizes, strides);
+}
+
+Value mxfp4::sliceLeading(OpBuilder &b, tensor::ExtractSliceOp slice,
+                          Value whole, int64_t leading) {
+  RankedTensorType type = tensorType(whole);
+  return sliceBehind(b, slice, whole, leading, 0,
+                     leading < type.getRank() ? type.getDimSize(leading) : 0);
+}
+
+bool mxfp4::keepsBlocks(tensor::ExtractSliceOp slice) {
+  const auto first = getConstantIntValue(slice.getMixedOffsets().back()),
+             count = getConstantIntValue(slice.getMixedSizes().back());
+  return getConstantIntValue(slice.getMixedStrides().back()) == 1 && first &&
+         *first % kScaleBlock == 0 && count && *count > 0 &&
+         *count % kScaleBlock == 0 &&
+         !slice.getDroppedDims().test(slice.getSourceType().getRank() - 1);
+}
+
+Value mxfp4::sliceBlocks(OpBuilder &b, tensor::ExtractSliceOp slice,
+                         Value whole) {
+  return sliceBehind(
+      b, slice, whole, slice.getSourceType().getRank() - 1,
+      *getConstantIntValue(slice.getMixedOffsets().back()) / kScaleBlock,
+      *getConstantIntValue(slice.getMixedSizes().back()) / kScaleBlock);
 }
 
 namespace {

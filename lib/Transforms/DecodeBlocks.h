@@ -25,6 +25,14 @@ makeBlocks(mlir::OpBuilder &b, mlir::Location loc, const Decode &decode);
 mlir::Value sliceLeading(mlir::OpBuilder &b, mlir::tensor::ExtractSliceOp slice,
                          mlir::Value whole, int64_t leading);
 
+/// Whether a slice of `... x K` has whole blocks, which are known.
+bool keepsBlocks(mlir::tensor::ExtractSliceOp slice);
+
+/// The codes or scales, `... x K/32 (x 16)`, of such a slice of the values that
+/// `whole` has the codes or scales of.
+mlir::Value sliceBlocks(mlir::OpBuilder &b, mlir::tensor::ExtractSliceOp slice,
+                        mlir::Value whole);
+
 } // namespace mxfp4
 
 #endif // MXFP4_LIB_TRANSFORMS_DECODEBLOCKS_H

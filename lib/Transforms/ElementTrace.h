@@ -111,6 +111,7 @@ private:
   Found compute(mlir::Value value, const Scope &scope);
   Found argument(mlir::BlockArgument value, const Scope &scope);
   Found lookup(mlir::Operation *op, const Scope &scope);
+  mlir::Attribute computedTable(mlir::Value tensor);
   mlir::Attribute part(const std::vector<uint64_t> &bits,
                        mlir::RankedTensorType type,
                        llvm::ArrayRef<unsigned> computed,

@@ -37,15 +37,6 @@ static LogicalResult checkRounding(DequantizeOp op, Miss *why) {
               "promise that scale bytes are 104 to 140 (scales=104,140)");
 }
 
-/// Whole rows: blocks are not cut.
-static bool keepsBlocks(tensor::ExtractSliceOp slice) {
-  return getConstantIntValue(slice.getMixedStrides().back()) == 1 &&
-         getConstantIntValue(slice.getMixedOffsets().back()) == 0 &&
-         getConstantIntValue(slice.getMixedSizes().back()) ==
-             slice.getSourceType().getShape().back() &&
-         !slice.getDroppedDims().test(slice.getSourceType().getRank() - 1);
-}
-
 std::pair<Value, Value> Weights::make(OpBuilder &b, Location loc) const {
   if (!dequantize)
     return makeBlocks(b, loc, decode);
@@ -53,9 +44,8 @@ std::pair<Value, Value> Weights::make(OpBuilder &b, Location loc) const {
   if (!slice)
     return {op.getCodes(), op.getScales()};
   tensor::ExtractSliceOp cut = slice;
-  const int64_t leading = cut.getSourceType().getRank() - 1;
-  return {sliceLeading(b, cut, op.getCodes(), leading),
-          sliceLeading(b, cut, op.getScales(), leading)};
+  return {sliceBlocks(b, cut, op.getCodes()),
+          sliceBlocks(b, cut, op.getScales())};
 }
 
 /// Why a value is no decoded weights, where it is computed from some.
@@ -103,7 +93,7 @@ FailureOr<Weights> mxfp4::weightsOf(const ContractionOperand &operand,
     value = found.slice.getSource();
     if (value.getDefiningOp<DequantizeOp>() && !keepsBlocks(found.slice))
       return miss(why, "the slice of the weights cuts blocks along K",
-                  "slice whole rows of the weights");
+                  "slice the weights along K at constant multiples of 32");
   }
   found.dequantize = value.getDefiningOp<DequantizeOp>();
   if (!found.dequantize && why && value.getDefiningOp() &&

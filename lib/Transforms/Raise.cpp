@@ -92,6 +92,7 @@ private:
     populateRaiseGatherPatterns(patterns);
     populateRaiseLoopPatterns(patterns);
     populateRaiseProductPatterns(patterns);
+    populateSpellConcatPatterns(patterns);
     populateRaiseConcatPatterns(patterns);
     populateRaiseSlicePatterns(patterns);
     populateRaiseMatmulPatterns(patterns);

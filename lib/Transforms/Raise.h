@@ -108,6 +108,9 @@ void populateRaiseLoopPatterns(mlir::RewritePatternSet &patterns);
 /// Products with decoded weights become part of the sum that takes them.
 void populateRaiseProductPatterns(mlir::RewritePatternSet &patterns);
 
+/// Slices and branches that join decoded weights become concatenations.
+void populateSpellConcatPatterns(mlir::RewritePatternSet &patterns);
+
 /// Codes and scales are joined where decoded weights were.
 void populateRaiseConcatPatterns(mlir::RewritePatternSet &patterns);
 

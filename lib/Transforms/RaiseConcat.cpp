@@ -11,181 +11,14 @@
 //===----------------------------------------------------------------------===//
 
 #include "ContractionForm.h"
+#include "DecodeBlocks.h"
 #include "Raise.h"
 #include "TensorType.h"
-
-#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace mxfp4;
 
 namespace {
-
-/// Values that are decoded weights, to be joined along a dimension.
-struct Parts {
-  SmallVector<Value> values;
-  int64_t dim;
-};
-
-/// A part, and where it begins.
-using Placed = std::pair<int64_t, Value>;
-
-/// The parts in order if they are next to each other and fill the dimension.
-std::optional<Parts> fill(SmallVector<Placed> placed, RankedTensorType type,
-                          int64_t dim) {
-  llvm::sort(placed, [](const Placed &a, const Placed &b) {
-    return a.first < b.first;
-  });
-  Parts parts{{}, dim};
-  int64_t end = 0;
-  for (auto [offset, value] : placed) {
-    if (offset != end || !isDecoded(value))
-      return std::nullopt;
-    end += tensorType(value).getDimSize(dim);
-    parts.values.push_back(value);
-  }
-  return end == type.getDimSize(dim) && parts.values.size() > 1
-             ? std::optional(parts)
-             : std::nullopt;
-}
-
-/// The dimension in which a slice is smaller than its tensor; nullopt if there
-/// is not exactly one, or if a size is not known.
-std::optional<int64_t> partialDim(RankedTensorType slice,
-                                  RankedTensorType whole) {
-  std::optional<int64_t> found;
-  if (!slice.hasStaticShape() || !whole.hasStaticShape() ||
-      slice.getRank() != whole.getRank())
-    return std::nullopt;
-  for (int64_t dim = 0; dim < whole.getRank(); ++dim) {
-    if (slice.getDimSize(dim) == whole.getDimSize(dim))
-      continue;
-    if (found)
-      return std::nullopt;
-    found = dim;
-  }
-  return found;
-}
-
-/// What slices are put next to each other, of which this is the last.
-std::optional<Parts> insertedParts(tensor::InsertSliceOp last) {
-  std::optional<int64_t> dim =
-      partialDim(last.getSourceType(), last.getDestType());
-  if (!dim)
-    return std::nullopt;
-  SmallVector<Placed> placed;
-  int64_t filled = 0;
-  for (auto op = last; op && filled < last.getDestType().getDimSize(*dim);
-       op = op.getDest().getDefiningOp<tensor::InsertSliceOp>()) {
-    std::optional<int64_t> offset =
-        getConstantIntValue(op.getMixedOffsets()[*dim]);
-    if (!offset || !op.hasUnitStride() ||
-        partialDim(op.getSourceType(), op.getDestType()) != dim)
-      return std::nullopt;
-    placed.emplace_back(*offset, op.getSource());
-    filled += op.getSourceType().getDimSize(*dim);
-  }
-  // Slices that together are as long as the tensor, and next to each other,
-  // cover each element once.
-  return fill(placed, last.getDestType(), *dim);
-}
-
-/// Which loop's number this is, less `offset`.
-bool isIndex(Value value, int64_t loop, int64_t offset) {
-  if (offset != 0) {
-    auto sub = value.getDefiningOp<arith::SubIOp>();
-    auto add = value.getDefiningOp<arith::AddIOp>();
-    if (sub ? getConstantIntValue(sub.getRhs()) != offset
-            : !add || getConstantIntValue(add.getRhs()) != -offset)
-      return false;
-    value = sub ? sub.getLhs() : add.getLhs();
-  }
-  auto index = value.getDefiningOp<linalg::IndexOp>();
-  return index && static_cast<int64_t>(index.getDim()) == loop;
-}
-
-/// The tensor that is read at the numbers of all loops, in one dimension less
-/// `offset`, or null.
-Value readAt(Value value, int64_t dim, int64_t offset) {
-  auto extract = value.getDefiningOp<tensor::ExtractOp>();
-  if (!extract)
-    return {};
-  for (auto [loop, index] : llvm::enumerate(extract.getIndices())) {
-    const auto at = static_cast<int64_t>(loop);
-    if (!isIndex(index, at, at == dim ? offset : 0))
-      return {};
-  }
-  return extract.getTensor();
-}
-
-/// The loop and the number that a condition has it below; nullopt for others.
-std::optional<std::pair<int64_t, int64_t>> boundOf(Value condition) {
-  auto compare = condition.getDefiningOp<arith::CmpIOp>();
-  if (!compare || (compare.getPredicate() != arith::CmpIPredicate::ult &&
-                   compare.getPredicate() != arith::CmpIPredicate::slt))
-    return std::nullopt;
-  auto index = compare.getLhs().getDefiningOp<linalg::IndexOp>();
-  std::optional<int64_t> bound = getConstantIntValue(compare.getRhs());
-  if (!index || !bound || *bound <= 0)
-    return std::nullopt;
-  return std::pair(static_cast<int64_t>(index.getDim()), *bound);
-}
-
-/// A concatenation as stablehlo-legalize-to-linalg writes it: one branch for
-/// each tensor.
-std::optional<Parts> branchedParts(linalg::GenericOp op) {
-  if (!op.hasPureTensorSemantics() || op.getNumDpsInputs() != 0 ||
-      op.getNumDpsInits() != 1 || op.getNumReductionLoops() != 0 ||
-      !op.getIndexingMapsArray()[0].isIdentity())
-    return std::nullopt;
-  RankedTensorType type = tensorType(op->getResult(0));
-  Value value = op.getBlock()->getTerminator()->getOperand(0);
-  SmallVector<Placed> placed;
-  std::optional<int64_t> dim;
-  int64_t begin = 0;
-  const auto add = [&](Value read, int64_t end) {
-    Value tensor = readAt(read, *dim, begin);
-    if (!tensor || !type.hasStaticShape())
-      return false;
-    SmallVector<int64_t> shape(type.getShape());
-    shape[*dim] = end - begin;
-    placed.emplace_back(begin, tensor);
-    begin = end;
-    return tensorType(tensor).getShape() == ArrayRef(shape);
-  };
-  while (auto branch = value.getDefiningOp<scf::IfOp>()) {
-    auto bound = boundOf(branch.getCondition());
-    if (!bound || (dim && *dim != bound->first) || branch.getNumResults() != 1)
-      return std::nullopt;
-    dim = bound->first;
-    if (!add(branch.thenYield().getOperand(0), bound->second))
-      return std::nullopt;
-    value = branch.elseYield().getOperand(0);
-  }
-  if (!dim || !add(value, type.getDimSize(*dim)))
-    return std::nullopt;
-  return fill(placed, type, *dim);
-}
-
-/// Slices and branches that join decoded weights become a concatenation.
-struct SpellConcat : RewritePattern {
-  explicit SpellConcat(MLIRContext *context)
-      : RewritePattern(MatchAnyOpTypeTag(), /*benefit=*/1, context) {}
-
-  LogicalResult matchAndRewrite(Operation *op,
-                                PatternRewriter &rewriter) const override {
-    std::optional<Parts> parts;
-    if (auto insert = dyn_cast<tensor::InsertSliceOp>(op))
-      parts = insertedParts(insert);
-    else if (auto generic = dyn_cast<linalg::GenericOp>(op))
-      parts = branchedParts(generic);
-    if (!parts)
-      return rewriter.notifyMatchFailure(op, "joins no decoded weights");
-    rewriter.replaceOpWithNewOp<tensor::ConcatOp>(op, parts->dim,
-                                                  parts->values);
-    return success();
-  }
-};
 
 /// The operations that parts are results of, if these are of one kind; else
 /// none.
@@ -210,6 +43,22 @@ void replaceWithCast(PatternRewriter &rewriter, tensor::ConcatOp op,
   rewriter.replaceOp(op, joined);
 }
 
+/// The part's values widened as the result has them.
+Value widened(PatternRewriter &rewriter, tensor::ConcatOp op, Value values) {
+  const Type to = op.getType().getElementType();
+  if (getElementTypeOrSelf(values) == to)
+    return values;
+  return arith::ExtFOp::create(rewriter, op.getLoc(),
+                               tensorType(values).clone(to), values);
+}
+
+/// Whether all tensors have elements of one type.
+bool haveOneType(ArrayRef<Value> values) {
+  return llvm::all_of(values, [&](Value value) {
+    return getElementTypeOrSelf(value) == getElementTypeOrSelf(values[0]);
+  });
+}
+
 /// Joins weights before they are widened.
 struct ConcatBeforeWidening : OpRewritePattern<tensor::ConcatOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -218,20 +67,13 @@ struct ConcatBeforeWidening : OpRewritePattern<tensor::ConcatOp> {
                                 PatternRewriter &rewriter) const override {
     SmallVector<arith::ExtFOp> parts = partsOf<arith::ExtFOp>(op);
     SmallVector<Value> inputs;
-    for (arith::ExtFOp part : parts) {
-      if (getElementTypeOrSelf(part.getIn()) !=
-          getElementTypeOrSelf(parts[0].getIn()))
-        return rewriter.notifyMatchFailure(op, "widened from several types");
+    for (arith::ExtFOp part : parts)
       inputs.push_back(part.getIn());
-    }
-    if (inputs.empty())
-      return rewriter.notifyMatchFailure(op, "joins no widened weights");
+    if (inputs.empty() || !haveOneType(inputs))
+      return rewriter.notifyMatchFailure(op, "joins no weights of one type");
     Value joined =
         tensor::ConcatOp::create(rewriter, op.getLoc(), op.getDim(), inputs);
-    Value widened = arith::ExtFOp::create(
-        rewriter, op.getLoc(),
-        tensorType(joined).clone(op.getType().getElementType()), joined);
-    replaceWithCast(rewriter, op, widened);
+    replaceWithCast(rewriter, op, widened(rewriter, op, joined));
     return success();
   }
 };
@@ -251,10 +93,9 @@ struct ConcatBeforeTranspose : OpRewritePattern<tensor::ConcatOp> {
         return rewriter.notifyMatchFailure(op, "joins no transposed weights");
       dims = own;
       inputs.push_back(part.getDpsInputs()[0]);
-      if (getElementTypeOrSelf(inputs.back()) !=
-          getElementTypeOrSelf(inputs[0]))
-        return rewriter.notifyMatchFailure(op, "widened from several types");
     }
+    if (!haveOneType(inputs))
+      return rewriter.notifyMatchFailure(op, "widened from several types");
     Location loc = op.getLoc();
     Value joined =
         tensor::ConcatOp::create(rewriter, loc, (*dims)[op.getDim()], inputs);
@@ -268,11 +109,7 @@ struct ConcatBeforeTranspose : OpRewritePattern<tensor::ConcatOp> {
     Value moved =
         linalg::TransposeOp::create(rewriter, loc, joined, empty, *dims)
             ->getResult(0);
-    if (getElementTypeOrSelf(moved) != op.getType().getElementType())
-      moved = arith::ExtFOp::create(
-          rewriter, loc, tensorType(moved).clone(op.getType().getElementType()),
-          moved);
-    replaceWithCast(rewriter, op, moved);
+    replaceWithCast(rewriter, op, widened(rewriter, op, moved));
     return success();
   }
 };
@@ -315,6 +152,60 @@ struct ConcatBeforeDecode : OpRewritePattern<tensor::ConcatOp> {
                        .getResult(0);
     replaceWithCast(rewriter, op, values);
     return success();
+  }
+};
+
+/// Joins weights of which less of the shape is known than could be, as
+/// torch.roll leaves them.
+struct ConcatOfCasts : OpRewritePattern<tensor::ConcatOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::ConcatOp op,
+                                PatternRewriter &rewriter) const override {
+    SmallVector<Value> inputs;
+    bool hasCasts = false;
+    for (Value value : op.getInputs()) {
+      auto cast = value.getDefiningOp<tensor::CastOp>();
+      auto known = cast ? tensorTypeOrNull(cast.getSource()) : nullptr;
+      const bool isKnown = known && known.hasStaticShape();
+      inputs.push_back(isKnown ? cast.getSource() : value);
+      hasCasts |= isKnown;
+    }
+    if (!hasCasts || !llvm::all_of(inputs, isDecoded))
+      return rewriter.notifyMatchFailure(op, "joins no casts of weights");
+    Value joined =
+        tensor::ConcatOp::create(rewriter, op.getLoc(), op.getDim(), inputs);
+    replaceWithCast(rewriter, op, joined);
+    return success();
+  }
+};
+
+/// Parts that are slices of whole blocks are decoded after they are cut.
+struct SliceBeforeDecode : OpRewritePattern<tensor::ConcatOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::ConcatOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!llvm::all_of(op.getInputs(), isDecoded))
+      return rewriter.notifyMatchFailure(op, "joins other tensors");
+    for (Value value : op.getInputs()) {
+      auto slice = value.getDefiningOp<tensor::ExtractSliceOp>();
+      auto decode =
+          slice ? slice.getSource().getDefiningOp<DequantizeOp>() : nullptr;
+      if (!decode || !keepsBlocks(slice) || !slice.getType().hasStaticShape())
+        continue;
+      rewriter.setInsertionPoint(slice);
+      Value codes = sliceBlocks(rewriter, slice, decode.getCodes()),
+            scales = sliceBlocks(rewriter, slice, decode.getScales());
+      Value init = tensor::EmptyOp::create(rewriter, slice.getLoc(),
+                                           slice.getType().getShape(),
+                                           slice.getType().getElementType());
+      rewriter.replaceOpWithNewOp<DequantizeOp>(slice, slice.getType(), codes,
+                                                scales, init,
+                                                decode.getPromisesAttr());
+      return success();
+    }
+    return rewriter.notifyMatchFailure(op, "joins no slices of weights");
   }
 };
 
@@ -417,8 +308,9 @@ private:
 } // namespace
 
 void mxfp4::populateRaiseConcatPatterns(RewritePatternSet &patterns) {
-  patterns.add<SpellConcat, ConcatBeforeWidening, ConcatBeforeTranspose,
-               ConcatBeforeDecode, ConcatBeforeReshape<tensor::ExpandShapeOp>,
+  patterns.add<ConcatOfCasts, ConcatBeforeWidening, ConcatBeforeTranspose,
+               ConcatBeforeDecode, SliceBeforeDecode,
+               ConcatBeforeReshape<tensor::ExpandShapeOp>,
                ConcatBeforeReshape<tensor::CollapseShapeOp>>(
       patterns.getContext());
 }

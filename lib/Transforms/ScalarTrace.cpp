@@ -25,6 +25,8 @@ using Found = ElementTrace::Found;
 
 /// Tables of codes have 16 or 256 entries, of scales 256, of both 4096.
 static constexpr int64_t kMaxTable = 1 << 16;
+/// Elements of tables that are computed are traced one by one.
+static constexpr int64_t kMaxComputedTable = 4096;
 
 /// The elements of a resource: little-endian, one after the other.
 static std::vector<uint64_t> resourceBits(DenseResourceElementsAttr table) {
@@ -332,6 +334,34 @@ Attribute ElementTrace::part(const std::vector<uint64_t> &bits,
   return DenseElementsAttr::get(partType, elements);
 }
 
+/// A table that is computed of constants, such as one that is reshaped or
+/// rounded; null for other tensors.
+Attribute ElementTrace::computedTable(Value tensor) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  const unsigned width = scalarWidth(type.getElementType());
+  if (!type.hasStaticShape() || width == 0 || type.getNumElements() == 0 ||
+      type.getNumElements() > kMaxComputedTable)
+    return {};
+  SmallVector<APInt> elements;
+  for (int64_t i = 0; i < type.getNumElements(); ++i) {
+    ElementIndex index(type.getRank());
+    int64_t rest = i;
+    for (int64_t dim = type.getRank(); dim-- > 0;) {
+      const int64_t size = type.getDimSize(dim);
+      if (size > 1)
+        appendDigit(index[dim], Digit::known(rest % size, size));
+      rest /= size;
+    }
+    Found found = element(tensor, index);
+    if (!found || nodes[*found].kind != ScalarNode::Kind::Constant)
+      return {};
+    elements.emplace_back(width, nodes[*found].bits, /*isSigned=*/false,
+                          /*implicitTrunc=*/true);
+  }
+  return DenseElementsAttr::get(
+      type.clone(IntegerType::get(type.getContext(), width)), elements);
+}
+
 /// `tensor.extract`: an element at a position, or of a table.
 Found ElementTrace::lookup(Operation *op, const Scope &scope) {
   auto extract = cast<tensor::ExtractOp>(op);
@@ -363,6 +393,8 @@ Found ElementTrace::lookup(Operation *op, const Scope &scope) {
     return element(extract.getTensor(), at);
   Attribute table;
   if (!matchPattern(extract.getTensor(), m_Constant(&table)))
+    table = computedTable(extract.getTensor());
+  if (!table)
     return fail("a number that is computed selects an element of a tensor that "
                 "is no constant");
   ScalarNode node;

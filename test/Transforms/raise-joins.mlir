@@ -179,3 +179,117 @@ func.func @collapsed(%c: tensor<6x8x2x16xi8>, %s: tensor<6x8x2xi8>) -> tensor<48
       : (tensor<48x64xbf16>, tensor<48x64xbf16>) -> tensor<48x?xbf16>
   return %w : tensor<48x?xbf16>
 }
+
+// -----
+
+#x = affine_map<(e, t, n, k) -> (e, t, k)>
+#w = affine_map<(e, t, n, k) -> (e, n, k)>
+#y = affine_map<(e, t, n, k) -> (e, t, n)>
+
+// Slices of one decode, joined in another order: codes and scales are cut.
+
+// CHECK-LABEL: func @swapped_halves(
+// CHECK-SAME:    %{{.*}}, %[[C:.*]]: tensor<4x96x2x16xi8>, %[[S:.*]]: tensor<4x96x2xi8>)
+// CHECK-DAG:     %[[CB:.*]] = tensor.extract_slice %[[C]][0, 48, 0, 0] [4, 48, 2, 16] [1, 1, 1, 1]
+// CHECK-DAG:     %[[SB:.*]] = tensor.extract_slice %[[S]][0, 48, 0] [4, 48, 2] [1, 1, 1]
+// CHECK-DAG:     %[[CA:.*]] = tensor.extract_slice %[[C]][0, 0, 0, 0] [4, 48, 2, 16] [1, 1, 1, 1]
+// CHECK-DAG:     %[[SA:.*]] = tensor.extract_slice %[[S]][0, 0, 0] [4, 48, 2] [1, 1, 1]
+// CHECK-DAG:     %[[CODES:.*]] = tensor.concat dim(1) %[[CB]], %[[CA]]
+// CHECK-DAG:     %[[SCALES:.*]] = tensor.concat dim(1) %[[SB]], %[[SA]]
+// CHECK:         mxfp4.grouped_matmul {{.*}} weights(%[[CODES]], %[[SCALES]] : tensor<4x96x2x16xi8>, tensor<4x96x2xi8>)
+func.func @swapped_halves(%x: tensor<4x8x64xbf16>, %c: tensor<4x96x2x16xi8>,
+    %s: tensor<4x96x2xi8>) -> tensor<4x8x96xf32> {
+  %ve = tensor.empty() : tensor<4x96x64xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>)
+      outs(%ve : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %b = tensor.extract_slice %v[0, 48, 0] [4, 48, 64] [1, 1, 1]
+      : tensor<4x96x64xbf16> to tensor<4x48x64xbf16>
+  %a = tensor.extract_slice %v[0, 0, 0] [4, 48, 64] [1, 1, 1]
+      : tensor<4x96x64xbf16> to tensor<4x48x64xbf16>
+  %w = tensor.concat dim(1) %b, %a
+      : (tensor<4x48x64xbf16>, tensor<4x48x64xbf16>) -> tensor<4x96x64xbf16>
+  %f = arith.constant dense<0.0> : tensor<4x8x96xf32>
+  %y = linalg.batch_matmul indexing_maps = [#x, #w, #y]
+      ins(%x, %w : tensor<4x8x64xbf16>, tensor<4x96x64xbf16>)
+      outs(%f : tensor<4x8x96xf32>) -> tensor<4x8x96xf32>
+  return %y : tensor<4x8x96xf32>
+}
+
+// Experts that torch.roll turns, whose sizes it forgets.
+
+// CHECK-LABEL: func @rolled(
+// CHECK-SAME:    %[[C:.*]]: tensor<4x96x2x16xi8>, %[[S:.*]]: tensor<4x96x2xi8>)
+// CHECK-DAG:     %[[CB:.*]] = tensor.extract_slice %[[C]][3, 0, 0, 0] [1, 96, 2, 16] [1, 1, 1, 1]
+// CHECK-DAG:     %[[CA:.*]] = tensor.extract_slice %[[C]][0, 0, 0, 0] [3, 96, 2, 16] [1, 1, 1, 1]
+// CHECK-DAG:     %[[CODES:.*]] = tensor.concat dim(0) %[[CB]], %[[CA]]
+// CHECK:         %[[W:.*]] = mxfp4.dequantize codes(%[[CODES]] : tensor<4x96x2x16xi8>)
+// CHECK:         return %[[W]]
+func.func @rolled(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>) -> tensor<4x96x64xbf16> {
+  %ve = tensor.empty() : tensor<4x96x64xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>)
+      outs(%ve : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %b = tensor.extract_slice %v[3, 0, 0] [1, 96, 64] [1, 1, 1]
+      : tensor<4x96x64xbf16> to tensor<1x96x64xbf16>
+  %a = tensor.extract_slice %v[0, 0, 0] [3, 96, 64] [1, 1, 1]
+      : tensor<4x96x64xbf16> to tensor<3x96x64xbf16>
+  %bc = tensor.cast %b : tensor<1x96x64xbf16> to tensor<?x96x64xbf16>
+  %ac = tensor.cast %a : tensor<3x96x64xbf16> to tensor<?x96x64xbf16>
+  %w = tensor.concat dim(0) %bc, %ac
+      : (tensor<?x96x64xbf16>, tensor<?x96x64xbf16>) -> tensor<4x96x64xbf16>
+  return %w : tensor<4x96x64xbf16>
+}
+
+// Slices that cut blocks of 32, or of which the size is not known, stay.
+
+// CHECK-LABEL: func @cut_blocks(
+// CHECK:         tensor.concat dim(2) %{{.*}} : (tensor<4x96x16xbf16>, tensor<4x96x16xbf16>)
+func.func @cut_blocks(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>) -> tensor<4x96x32xbf16> {
+  %ve = tensor.empty() : tensor<4x96x64xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>)
+      outs(%ve : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %b = tensor.extract_slice %v[0, 0, 16] [4, 96, 16] [1, 1, 1]
+      : tensor<4x96x64xbf16> to tensor<4x96x16xbf16>
+  %w = tensor.concat dim(2) %b, %b
+      : (tensor<4x96x16xbf16>, tensor<4x96x16xbf16>) -> tensor<4x96x32xbf16>
+  return %w : tensor<4x96x32xbf16>
+}
+// CHECK-LABEL: func @of_unknown_size(
+// CHECK:         tensor.concat dim(1) %{{.*}} : (tensor<4x?x64xbf16>, tensor<4x?x64xbf16>)
+func.func @of_unknown_size(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>, %n: index)
+    -> tensor<4x?x64xbf16> {
+  %ve = tensor.empty() : tensor<4x96x64xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>)
+      outs(%ve : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %b = tensor.extract_slice %v[0, 0, 0] [4, %n, 64] [1, 1, 1]
+      : tensor<4x96x64xbf16> to tensor<4x?x64xbf16>
+  %w = tensor.concat dim(1) %b, %b
+      : (tensor<4x?x64xbf16>, tensor<4x?x64xbf16>) -> tensor<4x?x64xbf16>
+  return %w : tensor<4x?x64xbf16>
+}
+
+// -----
+
+#x = affine_map<(e, t, n, k) -> (e, t, k)>
+#w = affine_map<(e, t, n, k) -> (e, n, k)>
+#y = affine_map<(e, t, n, k) -> (e, t, n)>
+
+// Blocks along K, as tensor parallelism cuts the second matmul of a layer.
+
+// CHECK-LABEL: func @blocks_of_k(
+// CHECK-SAME:    %{{.*}}, %[[C:.*]]: tensor<4x48x4x16xi8>, %[[S:.*]]: tensor<4x48x4xi8>)
+// CHECK-DAG:     %[[CODES:.*]] = tensor.extract_slice %[[C]][0, 0, 1, 0] [4, 48, 2, 16] [1, 1, 1, 1]
+// CHECK-DAG:     %[[SCALES:.*]] = tensor.extract_slice %[[S]][0, 0, 1] [4, 48, 2] [1, 1, 1]
+// CHECK:         mxfp4.grouped_matmul {{.*}} weights(%[[CODES]], %[[SCALES]] : tensor<4x48x2x16xi8>, tensor<4x48x2xi8>)
+func.func @blocks_of_k(%x: tensor<4x8x64xbf16>, %c: tensor<4x48x4x16xi8>,
+    %s: tensor<4x48x4xi8>) -> tensor<4x8x48xf32> {
+  %ve = tensor.empty() : tensor<4x48x128xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x48x4x16xi8>) scales(%s : tensor<4x48x4xi8>)
+      outs(%ve : tensor<4x48x128xbf16>) -> tensor<4x48x128xbf16>
+  %w = tensor.extract_slice %v[0, 0, 32] [4, 48, 64] [1, 1, 1]
+      : tensor<4x48x128xbf16> to tensor<4x48x64xbf16>
+  %f = arith.constant dense<0.0> : tensor<4x8x48xf32>
+  %y = linalg.batch_matmul indexing_maps = [#x, #w, #y]
+      ins(%x, %w : tensor<4x8x64xbf16>, tensor<4x48x64xbf16>)
+      outs(%f : tensor<4x8x48xf32>) -> tensor<4x8x48xf32>
+  return %y : tensor<4x8x48xf32>
+}

@@ -8,6 +8,31 @@ from collections.abc import Iterator
 from frontend_text import ALL, AT, BITS, FINISH, LOOK_UP, POWER, TABLE, VALUES, decode, numbers
 
 
+def _computed_tables() -> str:
+    """A table of codes with a dimension of one, and one of scales that is rounded from f64."""
+    scales = numbers([2.0 ** (byte - 127) for byte in range(255)] + [0.0])
+    constants = f"""{TABLE}
+  %column = tensor.expand_shape %table [[0, 1]] output_shape [16, 1]
+      : tensor<16xf32> into tensor<16x1xf32>
+  %exact = arith.constant dense<[{scales}]> : tensor<256xf64>
+  %empty = tensor.empty() : tensor<256xf32>
+  %powers = linalg.generic {{indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>],
+      iterator_types = ["parallel"]}}
+      ins(%exact : tensor<256xf64>) outs(%empty : tensor<256xf32>) {{
+    ^bb0(%from: f64, %out: f32):
+      %rounded = arith.truncf %from : f64 to f32
+      linalg.yield %rounded : f32
+  }} -> tensor<256xf32>"""
+    look_up = (
+        AT + "%none = arith.constant 0 : index\n"
+        "%number = tensor.extract %column[%at, %none] : tensor<16x1xf32>\n"
+        "%byte_of = arith.extui %scale : i8 to i32\n"
+        "%at_scale = arith.index_cast %byte_of : i32 to index\n"
+        "%power = tensor.extract %powers[%at_scale] : tensor<256xf32>\n"
+    )
+    return decode(look_up + FINISH, constants=constants)
+
+
 def decodes() -> Iterator[tuple[str, str, str, str]]:
     """A name, a decode, promises, and the remark if there is one."""
     promise = "scales=2,254"
@@ -50,6 +75,7 @@ def decodes() -> Iterator[tuple[str, str, str, str]]:
         "",
     )
     yield ("exp2", decode(LOOK_UP + POWER + FINISH, constants=TABLE), promise, "")
+    yield ("tables-computed", _computed_tables(), promise, "")
     yield (
         "f64",
         decode(

@@ -141,6 +141,36 @@ def _gate_and_up() -> Iterator[Variation]:
     yield Variation("join-overlapping", overlap, remark=_MORE)
 
 
+def _slice(name: str, of: str, at: tuple[int, ...], size: tuple[int, ...]) -> str:
+    return (f"{name} = tensor.extract_slice {of}{list(at)} {list(size)} [1, 1, 1] : "
+            f"{_tensor((E, N1, K))} to {_tensor(size)}\n")  # fmt: skip
+
+
+def _slices() -> Iterator[Variation]:
+    """Slices of one decode that are joined in another order, and one without its neighbours."""
+    half = (E, N1 // 2, K)
+    halves = _slice("%one", "%w", (0, N1 // 2, 0), half) + _slice("%two", "%w", (0, 0, 0), half)
+    text = program(halves + concat([("%one", half), ("%two", half)], 1), (E, N1, K))
+    yield Variation("join-swapped-halves", text)
+    last, first = (1, N1, K), (E - 1, N1, K)
+    any_ = f"tensor<?x{N1}x{K}xbf16>"
+    rolled = _slice("%one", "%w", (E - 1, 0, 0), last) + _slice("%two", "%w", (0, 0, 0), first)
+    rolled += (f"%one2 = tensor.cast %one : {_tensor(last)} to {any_}\n"
+               f"%two2 = tensor.cast %two : {_tensor(first)} to {any_}\n"
+               f"%joined = tensor.concat dim(0) %one2, %two2 : ({any_}, {any_}) -> "
+               f"{_tensor((E, N1, K))}\n")  # fmt: skip
+    yield Variation("join-rolled-experts", program(rolled, (E, N1, K)))
+    blocks = (E, N1, 32)
+    swapped = _slice("%one", "%w", (0, 0, 32), blocks) + _slice("%two", "%w", (0, 0, 0), blocks)
+    text = program(swapped + concat([("%one", blocks), ("%two", blocks)], 2), (E, N1, K))
+    yield Variation("join-swapped-blocks", text)
+    text = program(_slice("%joined", "%w", (0, 0, 32), blocks), blocks)
+    yield Variation("slice-of-blocks", text)
+    cut = (E, N1, 32)
+    text = program(_slice("%joined", "%w", (0, 0, 16), cut), cut)
+    yield Variation("slice-that-cuts-blocks", text, remark="cuts blocks along K")
+
+
 def joins() -> Iterator[Variation]:
     """Matmuls of weights that two decodes give."""
     yield from _gate_and_up()
@@ -159,6 +189,7 @@ def joins() -> Iterator[Variation]:
     experts = [("%w", (E, N1, K)), ("%w2", (E, N1, K))]
     yield Variation("join-experts", program(concat(experts, 0), (2 * E, N1, K), N1))
     yield Variation("join-along-k", program(concat(experts, 2), (E, N1, 2 * K), N1))
+    yield from _slices()
     plain = program(concat([("%w", (E, N1, K)), ("%p", (E, N2, K))], 1), (E, N1 + N2, K))
     plain = plain.replace("%x: ", f"%p: {_tensor((E, N2, K))}, %x: ")
     yield Variation("join-other-weights", plain, remark=_MORE)
