@@ -134,11 +134,10 @@ void execAtomic(ExecContext &x, const Inst &i) {
 bool checkForm(Decoder &d, int op, Ty t) {
   bool half =
       t == Ty::BF16 || t == Ty::F16 || t == Ty::BF16x2 || t == Ty::F16x2;
-  if (isFloat(t) && op != Add && !(op == Exch || op == Cas))
-    if (!half || (op != Min && op != Max))
-      return d.fail("this atomic operation has no such type");
   if (half && op != Add)
     return d.fail("half types are supported for .add only");
+  if (isFloat(t) && op != Add && op != Exch && op != Cas)
+    return d.fail("this atomic operation has no such type");
   unsigned bits = typeBits(t);
   if (bits < 16 || bits > 64 || (bits == 16 && !half && op != Cas))
     return d.fail("this atomic operation has no such type");

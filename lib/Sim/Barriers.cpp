@@ -100,8 +100,7 @@ bool mxfp4::sim::decodeFence(Decoder &d) {
   bool mbar = d.take("mbarrier_init");
   if (proxy) {
     int kind = d.takeOneOf(
-        {"async", "async::generic", "alias", "tensormap", "tensormap::generic"},
-        -1);
+        {"async", "async::generic", "alias", "tensormap::generic"}, -1);
     if (kind < 0)
       return d.fail("expected the kind of proxy fence");
     bool global = d.take("global");
@@ -113,7 +112,7 @@ bool mxfp4::sim::decodeFence(Decoder &d) {
     d.takeOneOf({"cta", "cluster", "gpu", "sys"}, 0);
     d.i.fn = kind == 0 || kind == 1 ? execProxyFence : execNothing;
     // fence.proxy.tensormap::generic names the map.
-    if (kind >= 3)
+    if (kind == 3)
       return d.expectOps(0, 2);
     return d.expectOps(0, 0);
   }

@@ -145,10 +145,7 @@ void mxfp4::sim::exitLanes(ExecContext &x, uint32_t gone) {
   for (size_t n = w.splits.size(); n-- > 0;)
     if (w.splits[n].mask == 0)
       w.splits.erase(w.splits.begin() + n);
-  for (size_t n = 0; n < w.joins.size(); ++n) {
-    JoinPoint &j = w.joins[n];
-    if (!j.live)
-      continue;
+  for (JoinPoint &j : w.joins) {
     j.expected &= ~gone;
     j.arrived &= ~gone;
   }

@@ -253,14 +253,14 @@ static void reportPlaces(Grid &g, Cluster &cl, LocalStats &s, const char *check,
           first = &w;
           firstPC = pc;
         }
-        places[{pc, waitingFor(cl, c, sp)}].push_back(c.rank * 32 + w.id);
+        places[{pc, waitingFor(cl, c, sp)}].push_back(w.id);
       }
   if (!first)
     return;
   for (auto &[Key, Warps] : places) {
     text += "\n  note: warp" + std::string(Warps.size() > 1 ? "s" : "");
     for (size_t n = 0; n < Warps.size() && n < 8; ++n)
-      text += (n ? ", " : " ") + std::to_string(Warps[n] % 32);
+      text += (n ? ", " : " ") + std::to_string(Warps[n]);
     text += " at " + describeInst(*g.k, Key.first);
     if (!Key.second.empty())
       text += " for " + Key.second;

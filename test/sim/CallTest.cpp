@@ -276,6 +276,8 @@ TEST(Numbers, OfPtx) {
   EXPECT_EQ(value("0"), 0u);
   EXPECT_EQ(value("-0x10"), uint64_t(-16));
   EXPECT_EQ(eval("mov.f32 %r20, 0.5;", 0), bitsOf(0.5f));
+  EXPECT_EQ(eval("mov.f32 %r20, 25.0e-2;", 0), bitsOf(0.25f));
+  EXPECT_EQ(eval("mov.f32 %r20, 2.5E+1;", 0), bitsOf(25));
   for (const char *bad : {"18446744073709551616", "0x10000000000000000", "089",
                           "0b2", "0x", "0f3f8", "0d3ff0000000000000f", "12ab"})
     EXPECT_NE(parseError(kernel("", "mov.b64 %d1, " + std::string(bad) + ";"))

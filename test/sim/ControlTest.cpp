@@ -68,6 +68,29 @@ TEST(Divergence, IndexedBranch) {
     EXPECT_EQ(out[l], (l & 3) == 1 ? 2u : (l & 3) == 2 ? 3u : 1u);
 }
 
+TEST(Divergence, IndexedBranchStaysInItsTable) {
+  std::vector<uint32_t> out(1);
+  const Result r = runInOut("mov.b32 %r2, 2; T: .branchtargets A, B;\n"
+                            "brx.idx %r2, T; A: ret; B: ret;",
+                            std::vector<uint32_t>{0}, out, {32});
+  EXPECT_NE(r.text().find("brx.idx has index 2 of a table of 2 labels"),
+            std::string::npos)
+      << r.text();
+}
+
+// Threads that exit are not waited for: the others meet behind the branch.
+TEST(Divergence, AGuardedExitIsNoFork) {
+  std::vector<uint32_t> out(32);
+  const Result r = runInOut("setp.ge.u32 %p1, %r1, 16; @%p1 bra J;\n"
+                            "setp.lt.u32 %p2, %r1, 4; @%p2 ret;\n"
+                            "J: bar.sync 0; vote.sync.ballot.b32 %r20, 1, 0xfffffff0;\n" +
+                                std::string(store),
+                            std::vector<uint32_t>{0}, out, {32});
+  EXPECT_EQ(r.text(), "");
+  for (uint32_t l = 4; l < 32; ++l)
+    EXPECT_EQ(out[l], 0xfffffff0U);
+}
+
 TEST(Warp, Shuffles) {
   auto out = warp("shfl.sync.bfly.b32 %r20, %r1, 5, 31, -1;\n");
   for (uint32_t l = 0; l < 32; ++l)
@@ -92,6 +115,8 @@ TEST(Warp, VotesAndElect) {
   out = warp("elect.sync _|%p1, -1; selp.b32 %r20, 1, 0, %p1;\n");
   EXPECT_EQ(out[0], 1u);
   EXPECT_EQ(out[1], 0u);
+  out = warp("elect.sync %r20|%p1, -1; add.u32 %r20, %r20, 5;\n");
+  EXPECT_EQ(out[9], 5u);
   out = warp("redux.sync.add.u32 %r20, %r1, -1;\n");
   EXPECT_EQ(out[7], 496u);
   out = warp("and.b32 %r2, %r1, 1; match.any.sync.b32 %r20, %r2, -1;\n");

@@ -152,14 +152,27 @@ TEST(TensorMapTest, RoundTripAndVerify) {
   EXPECT_EQ(m.verify(),
             "with this swizzle the box's innermost dimension has at "
             "most 128 bytes, found 256");
+  m.box[0] = 64;
+  for (const uint64_t stride : {uint64_t(136), uint64_t(1) << 40}) {
+    m.strides[0] = stride;
+    EXPECT_EQ(m.verify(), "the stride of dimension 1 must be a multiple of 16 "
+                          "below 2^40");
+  }
+  m.strides[0] = (uint64_t(1) << 40) - 16;
+  EXPECT_EQ(m.verify(), "");
+  for (const unsigned rank : {0U, 6U}) {
+    m.rank = rank;
+    EXPECT_EQ(m.verify(),
+              "the rank must be from 1 to 5, found " + std::to_string(rank));
+  }
   uint8_t zeros[128] = {};
   EXPECT_FALSE(TensorMap::decode(zeros, n));
 }
 
 /// Loads a box of 16-bit elements at (x, y) and returns shared memory.
 static std::vector<uint16_t> loadBox(TensorMap::Swizzle s, int x, int y,
-                                     uint32_t w, uint32_t h,
-                                     std::string &text) {
+                                     uint32_t w, uint32_t h, std::string &text,
+                                     bool fillNaN = false) {
   auto m = parse(kernel(
       ".param .align 64 .b8 map[128], .param .u64 out",
       "mov.u32 %r1, %tid.x; mov.b32 %r2, tile; mov.b32 %r3, bar;\n"
@@ -194,6 +207,7 @@ static std::vector<uint16_t> loadBox(TensorMap::Swizzle s, int x, int y,
   t.strides = {192, 0, 0, 0};
   t.box = {w, h, 1, 1, 1};
   t.swizzling = s;
+  t.fillNaN = fillNaN;
   EXPECT_EQ(t.verify(), "");
   l.argTensorMap(t);
   l.argBuffer(o);
@@ -226,6 +240,17 @@ TEST(Tensor, SwizzlesAndOutOfBounds) {
               << r << " " << e << " " << X;
         }
     }
+}
+
+TEST(Tensor, ANaNMayStandForWhatIsOutOfBounds) {
+  std::string text;
+  const auto out =
+      loadBox(TensorMap::Swizzle::None, 94, 22, 8, 4, text, /*fillNaN=*/true);
+  EXPECT_EQ(text, "");
+  for (unsigned i = 0; i < 32; ++i)
+    EXPECT_EQ(out[i],
+              i / 8 < 2 && i % 8 < 2 ? (22 + i / 8) * 96 + 95 + i % 8 : 0x7fffU)
+        << i;
 }
 
 TEST(Bulk, StoreAndReduce) {

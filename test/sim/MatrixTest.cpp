@@ -6,6 +6,7 @@
 
 #include "Harness.h"
 
+#include <cmath>
 #include <set>
 
 #include <random>
@@ -188,6 +189,47 @@ TEST(Wgmma, EqualsAMatrixProduct) {
           sum += fromBF16(a[m * 16 + k]) * fromBF16(b[n * 16 + k]);
         ASSERT_EQ(out[j * 128 + t], sum) << c.n << " " << c.swizzle << " "
                                          << c.transB << " " << m << " " << n;
+      }
+  }
+}
+
+// A NaN of A or of B makes NaNs of the sums that it is part of.
+TEST(Wgmma, NaNsOfFP8AreOfTheirRowOrColumn) {
+  for (const bool isOfA : {true, false}) {
+    // 64 rows of A and 8 columns of B, all ones: core matrices of 8 rows by
+    // 16 bytes, K first.
+    std::vector<uint8_t> in(2048 + 256, 0x38);
+    (isOfA ? in[5 * 16] : in[2048 + 128 + 3 * 16 + 7]) = 0x7f;
+    std::vector<float> out(4 * 128);
+    const uint64_t layout = uint64_t(128 >> 4) << 16 | uint64_t(256 >> 4) << 32;
+    const Result r = runInOut(
+        "mov.b32 %r2, tile; mov.b32 %r3, %r1;\n"
+        "F: shl.b32 %r4, %r3, 2; cvt.u64.u32 %d3, %r4; add.s64 %d3, %d3, %d1;\n"
+        "ld.global.b32 %r5, [%d3]; add.s32 %r6, %r2, %r4;\n"
+        "st.shared.b32 [%r6], %r5; add.s32 %r3, %r3, 128;\n"
+        "setp.lt.u32 %p1, %r3, 576; @%p1 bra F;\n"
+        "fence.proxy.async; bar.sync 0; shr.u32 %r16, %r2, 4;\n"
+        "cvt.u64.u32 %d6, %r16; or.b64 %d6, %d6, " +
+            std::to_string(layout) +
+            "; add.s64 %d7, %d6, 128;\n"
+            "mov.b32 %r30, 0; mov.b32 %r31, 0; mov.b32 %r32, 0;\n"
+            "mov.b32 %r33, 0; wgmma.fence.sync.aligned;\n"
+            "wgmma.mma_async.sync.aligned.m64n8k32.f32.e4m3.e4m3 "
+            "{%r30, %r31, %r32, %r33}, %d6, %d7, 1, 1, 1;\n"
+            "wgmma.commit_group.sync.aligned; wgmma.wait_group.sync.aligned "
+            "0;\n"
+            "mul.wide.u32 %d5, %r1, 16; add.s64 %d5, %d5, %d2;\n"
+            "st.global.v4.b32 [%d5], {%r30, %r31, %r32, %r33}; ret;",
+        in, out, {128}, ".shared .align 1024 .b8 tile[2304];\n");
+    ASSERT_EQ(r.text(), "");
+    for (unsigned t = 0; t < 128; ++t)
+      for (unsigned j = 0; j < 4; ++j) {
+        const unsigned m = t / 32 * 16 + t % 32 / 4 + (j & 2 ? 8 : 0),
+                       n = t % 4 * 2 + (j & 1);
+        if (isOfA ? m == 5 : n == 3)
+          EXPECT_TRUE(std::isnan(out[t * 4 + j])) << isOfA << m << " " << n;
+        else
+          EXPECT_EQ(out[t * 4 + j], 32) << isOfA << m << " " << n;
       }
   }
 }

@@ -77,6 +77,36 @@ TEST(Memory, LocalAndConstantAndGlobalVariables) {
     EXPECT_EQ(out[l], 320 + l);
 }
 
+TEST(Memory, InitialisersOfVariables) {
+  std::vector<uint32_t> out(6);
+  const Result r = runInOut(
+      "ld.const.v4.b32 {%r2, %r3, %r4, %r5}, [floats];\n"
+      "ld.const.b64 %d3, [wide]; mov.b64 {%r6, %r7}, %d3;\n"
+      "ld.global.b32 %r6, [count]; st.global.v4.b32 [%d2], {%r2, %r3, %r4, "
+      "%r5}; st.global.v2.b32 [%d2+16], {%r6, %r7}; ret;",
+      std::vector<uint32_t>{0}, out, {1},
+      ".const .align 16 .f32 floats[4] = {1.5, -2.5, 0f40000000, "
+      "-0f3F800000};\n"
+      ".const .align 8 .f64 wide = -1.0;\n.global .s32 count = -3;\n");
+  EXPECT_EQ(r.text(), "");
+  EXPECT_EQ(out, (std::vector<uint32_t>{bitsOf(1.5f), bitsOf(-2.5f), bitsOf(2),
+                                        bitsOf(-1), uint32_t(-3), 0xbff00000}));
+}
+
+TEST(Memory, AtomicsOfHalves) {
+  std::vector<uint32_t> out(3);
+  const Result r = runInOut(
+      "mov.b16 %h1, 0x3c00; mov.b16 %h2, 0x3f80; mov.b32 %r3, 0x40003c00;\n"
+      "st.global.v2.b32 [%d2], {0x40004000, 0x40004000};\n"
+      "st.global.b32 [%d2+8], 0x40004000;\n"
+      "red.global.add.noftz.f16 [%d2], %h1;\n"
+      "red.global.add.noftz.bf16 [%d2+6], %h2;\n"
+      "red.global.add.noftz.f16x2 [%d2+8], %r3; ret;",
+      std::vector<uint32_t>{0}, out, {1});
+  EXPECT_EQ(r.text(), "");
+  EXPECT_EQ(out, (std::vector<uint32_t>{0x40004200, 0x40404000, 0x44004200}));
+}
+
 TEST(Memory, Atomics) {
   std::vector<uint32_t> out(4);
   Result r = runInOut(
@@ -145,6 +175,14 @@ TEST(Checks, Memory) {
   has(finding("st.global.b32 [%d2], %r1; ret;"), "[race]");
 }
 
+TEST(Checks, FindingsOfOneInstructionAreCounted) {
+  EXPECT_NE(finding("ld.global.b32 %r2, [%d1+256]; ret;", "", {2})
+                .find("; seen 2 times"),
+            std::string::npos);
+  EXPECT_EQ(finding("ld.global.b32 %r2, [%d1+256]; ret;", "", {1}).find("seen"),
+            std::string::npos);
+}
+
 TEST(Checks, SameValueByOneInstructionIsNoRace) {
   EXPECT_EQ(
       finding("st.shared.b32 [word], 7; ret;", ".shared .b32 word;\n", {32}),
@@ -198,6 +236,9 @@ TEST(Costs, SharedMemoryByProxy) {
   EXPECT_EQ(r.statistics.sharedLoadBytes, 128u);
   EXPECT_EQ(r.statistics.sharedAsyncReadBytes, 16u);
   EXPECT_EQ(r.statistics.sharedAsyncWriteBytes, 0u);
+  EXPECT_EQ(r.statistics.bulkStoreBytes, 16u);
+  EXPECT_EQ(r.statistics.bulkLoadBytes, 0u);
+  EXPECT_EQ(r.statistics.bulkCopies, 1u);
 }
 
 TEST(Buffers, GuardBandsAndUnwrittenBytes) {

@@ -13,6 +13,7 @@ TEST(Parser, KernelInfo) {
                  ".visible .entry k(.param .u64 .ptr .global .align 16 a, "
                  ".param .align 64 .b8 map[128], .param .u32 n)\n"
                  ".reqntid 128, 1, 1\n.minnctapersm 2\n.maxnreg 168\n"
+                 ".maxclusterrank 8\n.attribute(.unified(1, (2)))\n"
                  "{ .shared .align 16 .b8 s[48]; ret; }");
   ASSERT_TRUE(m);
   const KernelInfo &k = m->kernels()[0];
@@ -67,6 +68,15 @@ TEST(Parser, Errors) {
   has("shl.shiftamt.b32 %r1, %r2, %r3;",
       "modifier .shiftamt of shl.shiftamt.b32 is not supported");
   has("bra NOWHERE;", "label NOWHERE is not defined");
+  has("A: bra A, A;", "bra takes 1 operand, found 2");
+  has("mbarrier.arrive.shared.b64;", "mbarrier takes 1 to 2 operands, found 0");
+  has("mbarrier.arrive.shared.b64 _, [%r1], %r2, %r3;",
+      "mbarrier takes 2 to 3 operands, found 4");
+  has("fence.proxy.tensormap;", "expected the kind of proxy fence");
+  has("atom.global.min.f32 %r1, [%d1], %r2;",
+      "this atomic operation has no such type");
+  has("atom.global.min.noftz.bf16 %h1, [%d1], %h2;",
+      "half types are supported for .add only");
   has("mov.u32 %r1, nothing;", "nothing is not a register");
   has("mul.u32 %r1, %r2, %r3;",
       "an integer multiplication needs .lo, .hi or .wide");

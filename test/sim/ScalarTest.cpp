@@ -28,6 +28,10 @@ TEST(Integer, Arithmetic) {
   EXPECT_EQ(eval("add.cc.u32 %r13, %r10, %r11; addc.u32 %r20, %r12, 0;",
                  0xffffffff, 1, 5),
             6u);
+  // The second addition gives a carry, and takes none.
+  EXPECT_EQ(eval("add.cc.u32 %r13, %r10, %r10; add.cc.u32 %r20, %r11, %r11;",
+                 0x80000000, 3),
+            6u);
   EXPECT_EQ(eval64("mul.hi.u64 %d20, %d10, %d11;", 1ull << 63, 4), 2u);
   EXPECT_EQ(eval64("mad.lo.s64 %d20, %d10, %d11, %d12;", 1ull << 33, 4, 1),
             (1ull << 35) + 1);

@@ -181,3 +181,47 @@ TEST(Cluster, ItsBarrierIsOneOfTheWarp) {
       EXPECT_EQ(found, "");
   }
 }
+
+// The first thread of each block of a grid of clusters tells where it is.
+TEST(Cluster, PlacesInThreeDimensions) {
+  const std::string body =
+      "mov.u32 %r10, %ctaid.x; mov.u32 %r11, %ctaid.y; mov.u32 %r12, "
+      "%ctaid.z;\n"
+      "mov.u32 %r13, %nctaid.x; mov.u32 %r14, %nctaid.y;\n"
+      "mad.lo.u32 %r15, %r12, %r14, %r11; mad.lo.u32 %r15, %r15, %r13, %r10;\n"
+      "mul.wide.u32 %d3, %r15, 64; ld.param.u64 %d1, [out];\n"
+      "add.s64 %d3, %d3, %d1;\n"
+      "mov.u32 %r20, %cluster_ctaid.x; mov.u32 %r21, %cluster_ctaid.y;\n"
+      "mov.u32 %r22, %cluster_ctaid.z; mov.u32 %r23, %cluster_ctarank;\n"
+      "st.global.v4.b32 [%d3], {%r20, %r21, %r22, %r23};\n"
+      "mov.u32 %r20, %clusterid.x; mov.u32 %r21, %clusterid.y;\n"
+      "mov.u32 %r22, %clusterid.z; mov.u32 %r23, %cluster_nctarank;\n"
+      "st.global.v4.b32 [%d3+16], {%r20, %r21, %r22, %r23};\n"
+      "mov.u32 %r20, %nclusterid.x; mov.u32 %r21, %nclusterid.y;\n"
+      "mov.u32 %r22, %nclusterid.z; mov.u32 %r23, %cluster_nctaid.x;\n"
+      "st.global.v4.b32 [%d3+32], {%r20, %r21, %r22, %r23};\n"
+      "mov.u32 %r20, %cluster_nctaid.y; mov.u32 %r21, %cluster_nctaid.z;\n"
+      "mov.u32 %r22, %lanemask_gt; mov.u32 %r23, %lanemask_ge;\n"
+      "st.global.v4.b32 [%d3+48], {%r20, %r21, %r22, %r23}; ret;";
+  auto m = parse(
+      kernel(".param .u64 out", body, "", "\n.reqnctapercluster 2, 3, 2\n"));
+  ASSERT_TRUE(m);
+  constexpr uint32_t nx = 4, ny = 9, nz = 6;
+  std::vector<uint32_t> out(nx * ny * nz * 16);
+  Launch l;
+  l.grid = {nx, ny, nz};
+  l.block = {1};
+  l.argBuffer(l.addBuffer(out.data(), out.size() * 4, {false, true}));
+  ASSERT_EQ(run(*m, "k", l, {}).text(), "");
+  for (uint32_t x = 0; x < nx; ++x)
+    for (uint32_t y = 0; y < ny; ++y)
+      for (uint32_t z = 0; z < nz; ++z) {
+        const uint32_t *at = &out[((z * ny + y) * nx + x) * 16];
+        EXPECT_EQ(std::vector<uint32_t>(at, at + 16),
+                  (std::vector<uint32_t>{
+                      x % 2, y % 3, z % 2, (z % 2 * 3 + y % 3) * 2 + x % 2,
+                      x / 2, y / 3, z / 2, 12, nx / 2, ny / 3, nz / 2, 2, 3, 2,
+                      0xfffffffe, 0xffffffff}))
+            << x << " " << y << " " << z;
+      }
+}
