@@ -244,8 +244,6 @@ void Kernel::describe(int64_t rows, const mxfp4rt_value *values, Stream stream,
 
 void Kernel::launch(int64_t rows, const mxfp4rt_value *values, Stream stream,
                     std::optional<StreamState> &state, bool early) {
-  if (!launches(rows))
-    return;
   LaunchAttribute attribute = {};
   attribute.id = LaunchAttribute::kProgrammaticStreamSerialization;
   attribute.value = early;

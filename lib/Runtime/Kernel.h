@@ -38,9 +38,9 @@ public:
   /// no launch of `rows` rows reads is not checked.
   void checkRows(int64_t rows) const;
   void check(size_t number, int64_t rows, const mxfp4rt_value *values) const;
-  /// Launches what was checked, in the current context; \p early says whether
-  /// it may begin before the kernel ahead has ended. \p state is asked of the
-  /// stream if the kernel is the first to need it.
+  /// Launches what was checked and has rows, in the current context; \p early
+  /// says whether it may begin before the kernel ahead has ended. \p state is
+  /// asked of the stream if the kernel is the first to need it.
   void launch(int64_t rows, const mxfp4rt_value *values, Stream stream,
               std::optional<StreamState> &state, bool early);
   /// The caller's memory of an argument, from its first byte to the one behind

@@ -75,9 +75,9 @@ TEST_F(RuntimeTest, TheCarveoutIsRoundedUp) {
   struct Case {
     int bytes, ctas, all, percent;
   };
-  for (const Case &c :
-       {Case{115712, 1, 233472, 50}, Case{115713, 1, 233472, 51},
-        Case{232448, 2, 233472, 100}, Case{1024, 1, 0, 100}}) {
+  for (const Case &c : {Case{115712, 1, 233472, 50},
+                        Case{115713, 1, 233472, 51}, Case{976, 1, 199999, 2},
+                        Case{232448, 2, 233472, 100}, Case{1024, 1, 0, 100}}) {
     Json manifest = matmul();
     manifest["launch"]["dynamic_shared_bytes"] = c.bytes;
     manifest["launch"]["grid"]["ctas_per_sm"] = c.ctas;

@@ -256,9 +256,8 @@ template <typename... Args> void *address(int (*function)(Args...)) {
   return reinterpret_cast<void *>(function);
 }
 
-/// A function that only writes down that it was called.
-#define PLAIN(NAME, ...) address(+[](__VA_ARGS__) { return called(NAME); })
-/// One that, if it does not fail, does what follows.
+/// A function that writes down that it was called and, if it does not fail,
+/// does what follows.
 #define DOING(NAME, PARAMETERS, ...)                                           \
   address(+[] PARAMETERS {                                                     \
     if (const int code = called(NAME))                                         \
@@ -269,7 +268,11 @@ template <typename... Args> void *address(int (*function)(Args...)) {
 
 const std::map<std::string, void *> &table() {
   static const std::map<std::string, void *> functions = {
-      {"cuInit", PLAIN("cuInit", unsigned)},
+      // The only flags that the driver knows are none.
+      {"cuInit", address(+[](unsigned flags) {
+         const int code = called("cuInit");
+         return code ? code : int(flags != 0);
+       })},
       {"cuDriverGetVersion",
        DOING("cuDriverGetVersion", (int *version), *version = 13010)},
       {"cuGetErrorString", DOING("cuGetErrorString", (int, const char **text),
