@@ -11,7 +11,8 @@ from fakes import artifact
 from mxfp4 import Compiler
 from mxfp4.layer_kernels import LayerKernels
 from mxfp4.layer_spec import LayerSpec
-from test_cli import Said, needs_library
+from said import Said
+from test_cli import needs_library
 
 SPEC = LayerSpec(experts=8, slots=2, hidden=64, inner=96)
 FP8 = LayerSpec(8, 2, 64, 96, activations="fp8", accumulation="fast", activation_scale="bound")

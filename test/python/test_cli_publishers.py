@@ -10,7 +10,7 @@ import pytest
 from helpers import random_weights, write_safetensors
 from mxfp4.conventions import NAMINGS
 from publishers import SINGLE, Tensors, apart, pair
-from test_cli import Said
+from said import Said
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from mxfp4.packed_checkpoint import PackedCheckpoint
 from mxfp4.packing import pack as pack_weights
 from packing import NAMES, pack
 from safetensors.numpy import load_file, save_file
-from test_cli import Said
+from said import Said
 
 
 @pytest.fixture
