@@ -67,9 +67,14 @@ std::vector<SharedRegion> SharedMemoryMap::regions() const {
 }
 
 RegisterBudget::RegisterBudget(const Schedule &s, const Target &target) {
-  // The pool is what the launch reserves: asking for more would hang.
-  const int share = target.registersPerMultiprocessor /
-                    (s.threads() * s.ctasPerMultiprocessor) / 8 * 8;
+  // An SM's warps are spread over its four partitions, each of which has a
+  // fourth of the registers, and ptxas counts the warps of the fullest. The
+  // pool is what the launch reserves: asking for more would hang.
+  constexpr int partitions = 4;
+  const int warps = s.threads() / 32 * s.ctasPerMultiprocessor,
+            fullest = (warps + partitions - 1) / partitions,
+            share = target.registersPerMultiprocessor / partitions /
+                    (32 * fullest) / 8 * 8;
   launch = std::min(share, target.registersPerThread);
   const int groups = s.consumerWarps() / 4;
   if (s.producerRegisters == 0 || groups == 0)

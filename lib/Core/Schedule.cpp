@@ -311,17 +311,6 @@ static std::string verifyWide(const Schedule &s, const BlockLayout &layout) {
   return "";
 }
 
-/// Registers of a thread where an SM's warps are spread over its four
-/// partitions, each of which has a fourth of the SM's registers.
-static int registersOf(const Schedule &s, const Target &target) {
-  constexpr int partitions = 4;
-  const int warps = s.threads() / 32 * s.ctasPerMultiprocessor,
-            each = (warps + partitions - 1) / partitions;
-  return std::min(target.registersPerMultiprocessor / partitions / (32 * each) /
-                      8 * 8,
-                  target.registersPerThread);
-}
-
 /// What ptxas needs for one wgmma: the accumulators of 64 rows, A if it is in
 /// registers, and what ptxas keeps for itself (13.0.88: 26 registers).
 static std::string verifyRegisters(const Schedule &s, const Target &target) {
@@ -330,7 +319,7 @@ static std::string verifyRegisters(const Schedule &s, const Target &target) {
                 s.wideFrom != 0 ? s.wideProgram().tileTokens : s.tileTokens,
             needed =
                 tokens / 2 + (s.placement == Placement::Register ? 30 : 26),
-            has = registersOf(s, target);
+            has = RegisterBudget(s, target).launch;
   if (needed <= has)
     return "";
   return "requires at least " + number(needed) + " registers per thread for " +

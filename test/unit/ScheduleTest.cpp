@@ -85,6 +85,26 @@ TEST(Schedule, ConsumersTakeWhatTheProducerLeaves) {
   EXPECT_EQ(RegisterBudget(tiled(128, 64, 8, 8, 3, 1), h100()).consumer, 80);
 }
 
+// As ptxas 13.0.88 counts, which was given kernels of these sizes that want all
+// registers. An SM's four partitions hold whole warps.
+TEST(Schedule, WarpsShareTheRegistersOfAPartition) {
+  struct Case {
+    int warps, ctas, registers;
+  };
+  for (const Case &c :
+       {Case{5, 1, 255}, Case{5, 2, 168}, Case{5, 3, 128}, Case{5, 4, 96},
+        Case{9, 1, 168}, Case{9, 2, 96}, Case{11, 1, 168}, Case{13, 1, 128},
+        Case{15, 1, 128}, Case{17, 1, 96}}) {
+    Schedule schedule = smallWgmma();
+    schedule.warpsRows = (c.warps - 1) / 4 * 4;
+    schedule.copyWarps = c.warps - schedule.warpsRows - 1;
+    schedule.ctasPerMultiprocessor = c.ctas;
+    ASSERT_EQ(schedule.threads(), 32 * c.warps);
+    EXPECT_EQ(RegisterBudget(schedule, h100()).launch, c.registers)
+        << c.warps << " warps of " << c.ctas << " CTAs";
+  }
+}
+
 // Of the producer, one warp hands out tiles, and the others copy; a producer
 // that hands over registers is a warpgroup.
 TEST(Schedule, AProducerHasWarpsForItsCopies) {
