@@ -230,6 +230,14 @@ def test_no_rows_need_no_kernel_on_a_gpu(data: Data, monkeypatch: pytest.MonkeyP
         torch_op._cuda(x, weights, none[:1], ids, **options)
 
 
+@pytest.mark.parametrize("layout", ["auto", "fp8"])
+def test_activations_must_be_dense(data: Data, layout: str) -> None:
+    """A sentence ahead of the operator, because a plain call on a GPU spares it."""
+    weights = mxfp4.pack(*data.raw, layout).to_device("cpu")
+    with pytest.raises(Error, match=r"x must be dense, got layout torch\.sparse_coo; pass x\.to_d"):
+        mxfp4.grouped_matmul(data.tx.to_sparse(), weights, data.toffsets)
+
+
 @pytest.mark.parametrize("name", ["offsets", "ids"])
 def test_indices_must_be_torch_too(rng: np.random.Generator, name: str) -> None:
     d = Data(rng, [2, -1, 0, 1, 2])

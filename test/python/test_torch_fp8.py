@@ -159,6 +159,23 @@ def test_a_module_is_exported(strict: bool) -> None:
         assert torch.equal(program.module()(*arguments), module(*arguments))
 
 
+def test_no_rows_need_no_kernel_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    # No GPU: the implementation is called as the dispatcher would.
+    def kernel_for(*asked: Any) -> Any:
+        raise AssertionError(f"a kernel was asked for: {asked}")
+
+    monkeypatch.setattr(torch_fp8, "kernel_for", kernel_for)
+    x, weights = data(3, 70, 160, 12)
+    there, rows = weights.to_device("cpu"), from_numpy(x)
+    none, ids = torch.zeros(4, dtype=torch.int32), torch.zeros(0, dtype=torch.int32)
+    y = torch_fp8._cuda(rows[:0], there.data, there.powers, none, n=70)
+    assert (y.shape, y.dtype) == ((0, 70), torch.bfloat16)
+    with pytest.raises(Error, match="there are no groups, so x must have no rows, got 12"):
+        torch_fp8._cuda(rows, there.data, there.powers, none[:1], ids, n=70)
+    with pytest.raises(AssertionError, match="a kernel was asked for"):
+        torch_fp8._cuda(rows, there.data, there.powers, torch.from_numpy(OFFSETS), n=70)
+
+
 def test_errors() -> None:
     x, weights = data(3, 64, 96, 12)
     there, offsets = weights.to_device("cpu"), torch.from_numpy(OFFSETS)
