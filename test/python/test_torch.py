@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import exact_activations, split
+from helpers import exact_activations, random_weights, split
+from mxfp4.layout import pack_expert
 
 torch = pytest.importorskip("torch", reason="torch is not installed; see tools/setup --models")
 
@@ -19,7 +20,6 @@ from safetensors.numpy import save_file  # noqa: E402
 from torch_data import Data, E, K, N, R, data  # noqa: E402
 
 __all__ = ["data"]  # a fixture
-torch = pytest.importorskip("torch", reason="torch is not installed; see tools/setup --models")
 
 
 @pytest.mark.parametrize("ids", [None, [2, -1, 0, 1, 2]])
@@ -252,6 +252,25 @@ def test_the_repr_of_weights_is_a_line(data: Data) -> None:
     assert repr(packed).startswith(start)
     assert repr(packed).endswith(", 0.0 MB in a numpy.ndarray)")
     assert repr(data.weights).endswith(", 0.0 MB in a torch.Tensor on cpu)")
+
+
+@pytest.mark.parametrize(("n", "k"), [(1, 32), (64, 128), (70, 160), (200, 2880)])
+@pytest.mark.parametrize("scales", ["folded", "raw"])
+@pytest.mark.parametrize("order", ["spread", "nibble"])
+def test_packing_in_torch(
+    tmp_path: Path, rng: np.random.Generator, order: str, scales: str, n: int, k: int
+) -> None:
+    """Gives the bytes of numpy's, of one expert and of a checkpoint's tensor."""
+    layout = mxfp4.Layout(order, scales)
+    raw = random_weights(rng, 2, n, k, high=128 if scales == "folded" else 255)
+    wanted = pack_expert(raw.blocks[0], raw.scales[0], layout)
+    packed = torch_pack.pack_expert(*(torch.from_numpy(part[0]) for part in raw), layout)
+    assert np.array_equal(packed.numpy(), wanted)
+    save_file({"a_blocks": raw.blocks, "a_scales": raw.scales}, tmp_path / "c.safetensors")
+    tensor = mxfp4.Checkpoint(tmp_path / "c.safetensors")["a"]
+    there, here = torch_pack.pack(tensor, "cpu", layout), tensor.pack(layout)
+    assert np.array_equal(there.data.numpy(), here.data)
+    assert (there.layout, there.proof, there.shape) == (layout, here.proof, (2, n, k))
 
 
 @pytest.mark.parametrize(
