@@ -73,15 +73,15 @@ LogicalResult BringRowsOp::verify() {
     return emitOpError() << "requires offsets of a static number of groups, at "
                             "least one, but got "
                          << type;
-  // Rows that are claimed together lie in one block.
-  const int64_t together =
-      cast<MemRefType>(getBuffer().getType()).getDimSize(0);
   if (failed(verifyRows(*this, getSource(), getBuffer())) ||
       failed(verifyRows(*this, getDestination(), getBuffer())) ||
       failed(verifyBarrier(*this, getBarrier())) ||
       failed(verifyCounters(*this, getWorkspace())) ||
       failed(verifyErrorWord(*this, getError())))
     return failure();
+  // Rows that are claimed together lie in one block.
+  const int64_t together =
+      cast<MemRefType>(getBuffer().getType()).getDimSize(0);
   if ((int64_t(1) << RowCounters::kLeastShift) % together != 0)
     return emitOpError() << "requires a buffer of rows that blocks of "
                          << (1 << RowCounters::kLeastShift)
