@@ -57,10 +57,10 @@ struct RaisePass : mxfp4::impl::RaiseBase<RaisePass> {
     if (!scales.empty()) {
       if (scales.size() != 2 || scales[0] < 0 || scales[1] > 255 ||
           scales[0] > scales[1])
-        return emitError(UnknownLoc::get(&getContext()),
-                         "mxfp4-raise: scales must be the smallest and the "
-                         "largest scale byte, 0 to 255, for example "
-                         "scales=1,254");
+        return emitError(UnknownLoc::get(&getContext()))
+               << "mxfp4-raise: scales must be the smallest and the largest "
+                  "scale byte, 0 to 255, for example scales=1,254, but got "
+               << ArrayRef<int64_t>(scales);
       promises.minScale = scales[0];
       promises.maxScale = scales[1];
     }

@@ -183,6 +183,13 @@ struct TileRoutingPass : mxfp4::impl::TileRoutingBase<TileRoutingPass> {
   using TileRoutingBase::TileRoutingBase;
 
   void runOnOperation() override {
+    if (rowsHint < 0) {
+      getOperation()->emitError()
+          << "mxfp4-tile-routing expects rows-hint= with a number of rows, or "
+             "0 where it is not known, but got "
+          << rowsHint.getValue();
+      return signalPassFailure();
+    }
     const SmallVector<RoutingKernel> kernels =
         findRoutingKernels(getOperation(), rowsHint);
     for (const RoutingKernel &kernel : kernels)

@@ -14,6 +14,10 @@
 // RUN:   | FileCheck %s --check-prefix=ZERO
 // RUN: not mxfp4-opt %s --mxfp4-choose-schedule="schedule=#mxfp4.schedule<instruction=mma_sync,rows=64,tokens=64,warps_rows=1,warps_tokens=1,stages=1,placement=register,ctas=1>" 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=STAGES
+// RUN: not mxfp4-opt %s --mxfp4-choose-schedule=rows-hint=-1 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=ROWS
+// RUN: not mxfp4-opt %s --mxfp4-tile-routing=rows-hint=-5 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=ROUTING
 // RUN: not mxfp4-opt %s --mxfp4-choose-schedule=device=h201 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=DEVICE
 // RUN: not mxfp4-opt %s --mxfp4-choose-schedule=device=multiprocessors=0 2>&1 \
@@ -32,6 +36,8 @@
 // KEPT: instruction = mma_sync, {{.*}}placement = register
 // INVARIANT: error: 'mxfp4.grouped_matmul' op has a schedule that requires k_slices = 1 for batch-invariant, so that all kernels of a problem add over K in the same order, but has 3
 // CHIP: error: mxfp4-choose-schedule knows no chip 'sm_80'; use sm_90a
+// ROWS: error: mxfp4-choose-schedule expects rows-hint= with a number of rows, or 0 where it is not known, but got -1
+// ROUTING: error: mxfp4-tile-routing expects rows-hint= with a number of rows, or 0 where it is not known, but got -5
 // DEVICE: error: mxfp4-choose-schedule knows no device 'h201'; did you mean 'h200'? The devices are
 // FACT: error: mxfp4-choose-schedule expects multiprocessors= with a whole number from 1 to 1024, but got '0'
 // PLACEMENT: error: mxfp4-choose-schedule expects placement=register or placement=shared, but got 'constant'

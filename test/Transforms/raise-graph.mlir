@@ -8,7 +8,7 @@
 // RUN: not mxfp4-opt %s --split-input-file --mxfp4-raise=scales=1 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=RANGE
 
-// RANGE: error: mxfp4-raise: scales must be the smallest and the largest scale byte, 0 to 255, for example scales=1,254
+// RANGE: error: mxfp4-raise: scales must be the smallest and the largest scale byte, 0 to 255, for example scales=1,254, but got {{0, 256|1}}
 
 // One scale for 32 rows: K is the first dimension of the values.
 
