@@ -86,6 +86,13 @@ TEST(Hazards, BulkCopiesHaveASizeAndAnMbarrier) {
           "the bulk copy uses an mbarrier at shared address"}});
 }
 
+TEST(Hazards, CopiesArriveAtAnMbarrier) {
+  const std::string arrive = "cp.async.mbarrier.arrive.noinc.shared.b64 [%r4];";
+  check({{"@%p1 mbarrier.init.shared.b64 [%r4], 64; barrier.sync 0; " + arrive,
+          nullptr},
+         {arrive, "cp.async.mbarrier.arrive uses an mbarrier at shared"}});
+}
+
 TEST(Hazards, BulkCopiesStayInTheirBuffers) {
   auto stored = [](const char *where, const char *bytes) {
     return "@%p1 st.shared.v4.b32 [%r3], {1, 2, 3, 4};\nfence.proxy.async;\n"

@@ -135,7 +135,8 @@ TEST(Calls, ThatCannotBeMadeSaySoWhenAThreadGetsThere) {
       "{ .reg .b32 %r<3>; ld.param.b32 %r1, [v];" +
       callOf("again", "%r1", "%r2") +
       "st.param.b32 [r], %r2; ret; }\n"
-      ".func odd() { frobnicate; ret; }\n.func odder() { ?; }\n";
+      ".func odd() { frobnicate; ret; }\n.func odder() { ?; }\n"
+      ".func wide(.reg .b8 x[16]) { ret; }\n";
   struct {
     const char *call, *says;
   } cases[] = {
@@ -146,6 +147,7 @@ TEST(Calls, ThatCannotBeMadeSaySoWhenAThreadGetsThere) {
        "calls through a register are not supported"},
       {"call (%r2), again, (%r1, %r1);",
        "call of again with 2 arguments and 1 result; it has 1 and 1"},
+      {"call wide;", "a register of this type is not supported"},
       {"call odder;", "call of odder, which the interpreter does not "
                       "understand: line 10: expected an instruction"}};
   for (auto &c : cases) {

@@ -81,11 +81,12 @@ TEST(Divergence, IndexedBranchStaysInItsTable) {
 // Threads that exit are not waited for: the others meet behind the branch.
 TEST(Divergence, AGuardedExitIsNoFork) {
   std::vector<uint32_t> out(32);
-  const Result r = runInOut("setp.ge.u32 %p1, %r1, 16; @%p1 bra J;\n"
-                            "setp.lt.u32 %p2, %r1, 4; @%p2 ret;\n"
-                            "J: bar.sync 0; vote.sync.ballot.b32 %r20, 1, 0xfffffff0;\n" +
-                                std::string(store),
-                            std::vector<uint32_t>{0}, out, {32});
+  const Result r =
+      runInOut("setp.ge.u32 %p1, %r1, 16; @%p1 bra J;\n"
+               "setp.lt.u32 %p2, %r1, 4; @%p2 ret;\n"
+               "J: bar.sync 0; vote.sync.ballot.b32 %r20, 1, 0xfffffff0;\n" +
+                   std::string(store),
+               std::vector<uint32_t>{0}, out, {32});
   EXPECT_EQ(r.text(), "");
   for (uint32_t l = 4; l < 32; ++l)
     EXPECT_EQ(out[l], 0xfffffff0U);
@@ -128,6 +129,25 @@ TEST(Warp, ImplicitDefIsNoFinding) {
   Result r = runInOut("// implicit-def: %r5\nadd.s32 %r6, %r5, 1; ret;",
                       std::vector<uint32_t>{0}, out, {32});
   EXPECT_EQ(r.text(), "");
+}
+
+TEST(Warp, MovesMatricesTogether) {
+  for (const char *threads : {"32", "16"}) {
+    std::vector<uint32_t> out(1);
+    const Result r = runInOut(
+        "mov.u32 %r2, tile; st.shared.v4.b32 [%r2], {1, 2, 3, 4};\n"
+        "bar.warp.sync -1; setp.lt.u32 %p1, %r1, " +
+            std::string(threads) +
+            ";\n@%p1 ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r3}, [%r2]; "
+            "ret;",
+        std::vector<uint32_t>{0}, out, {32},
+        ".shared .align 16 .b8 tile[16];\n");
+    EXPECT_EQ(
+        r.text().find("must execute this .aligned instruction together") !=
+            std::string::npos,
+        std::string(threads) == "16")
+        << r.text();
+  }
 }
 
 TEST(Limits, EndlessLoopIsGivenUp) {

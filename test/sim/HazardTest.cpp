@@ -112,6 +112,18 @@ TEST(Hazards, LanesMeetOnDifferentWays) {
           "its member mask 0xfffffffe leaves that thread out"}});
 }
 
+// Sixteen threads and a warp are more than a barrier of 32 threads expects.
+TEST(Hazards, BarriersTakeNoMoreThreadsThanTheyExpect) {
+  auto arriving = [](const char *threads) {
+    return "setp.lt.u32 %p5, %r1, " + std::string(threads) +
+           ";\n@%p5 barrier.arrive 1, 64; barrier.sync 0;\n"
+           "@%p3 barrier.arrive 1, 64; barrier.sync 0;\n"
+           "@%p3 barrier.arrive 1, 64;";
+  };
+  check({{arriving("32") + " @%p3 barrier.arrive 1, 64;", nullptr},
+         {arriving("16"), "expects 64 threads and 80 have arrived"}});
+}
+
 TEST(Hazards, BarriersExistAndCountWholeWarps) {
   const char *const count =
       "must be a multiple of 32 from 32 to the block's 64";

@@ -72,6 +72,8 @@ TEST(Parser, Errors) {
   has("mbarrier.arrive.shared.b64;", "mbarrier takes 1 to 2 operands, found 0");
   has("mbarrier.arrive.shared.b64 _, [%r1], %r2, %r3;",
       "mbarrier takes 2 to 3 operands, found 4");
+  has("cp.async.bulk.bulk_group.shared::cta [%d1], [%r1], 16;",
+      "this form of bulk copy is not supported");
   has("fence.proxy.tensormap;", "expected the kind of proxy fence");
   has("atom.global.min.f32 %r1, [%d1], %r2;",
       "this atomic operation has no such type");

@@ -22,9 +22,15 @@ namespace mxfp4 {
 
 /// A scale that the layout holds.
 inline uint8_t anyScale(const BlockLayout &layout, uint32_t random) {
-  return layout.scales == ScaleEncoding::Relative
-             ? kRelativeLeast + random % (kRelativeSpan + 1)
-             : random % 129;
+  switch (layout.scales) {
+  case ScaleEncoding::Relative:
+    return kRelativeLeast + random % (kRelativeSpan + 1);
+  case ScaleEncoding::Folded:
+    return random % 129;
+  case ScaleEncoding::Raw:
+    return random & 255;
+  }
+  return 0;
 }
 
 /// Those of the dialect, and others: rows, columns and scale blocks apart from
@@ -40,6 +46,8 @@ inline std::vector<BlockLayout> blockLayouts() {
                                         {16, 16, 16}})
     for (CodeOrder order : {CodeOrder::Spread, CodeOrder::Nibble})
       layouts.push_back({order, ScaleEncoding::Folded, rows, cols, scaleBlock});
+  for (CodeOrder order : {CodeOrder::Spread, CodeOrder::Nibble})
+    layouts.push_back({order, ScaleEncoding::Raw});
   for (int scaleBlock : {32, 64, 128})
     layouts.push_back(
         {CodeOrder::Bytes, ScaleEncoding::Relative, 64, 128, scaleBlock});
@@ -49,7 +57,8 @@ inline std::vector<BlockLayout> blockLayouts() {
 inline std::string blockName(const testing::TestParamInfo<BlockLayout> &info) {
   const BlockLayout &layout = info.param;
   return std::to_string(layout.rows) + "x" + std::to_string(layout.cols) +
-         "by" + std::to_string(layout.scaleBlock) + name(layout.order);
+         "by" + std::to_string(layout.scaleBlock) + name(layout.order) +
+         name(layout.scales);
 }
 
 } // namespace mxfp4

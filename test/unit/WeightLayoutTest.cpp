@@ -115,29 +115,6 @@ TEST(WeightLayout, PackPutsEachCodeWhereTheMapSays) {
     }
 }
 
-TEST(WeightLayout, UnpackInvertsPackForOddShapes) {
-  std::mt19937 random(7);
-  for (const BlockLayout &layout : layouts())
-    for (auto [n, k] :
-         {std::pair<int64_t, int64_t>{1, 32}, {63, 96}, {65, 64}, {130, 160}}) {
-      std::vector<uint8_t> codes(n * k / 2), scales(n * k / 32),
-          packed(layout.packedBytes(n, k), 0xAA);
-      for (uint8_t &code : codes)
-        code = random();
-      for (uint8_t &scale : scales)
-        scale = layout.scales == ScaleEncoding::Raw ? random() & 255
-                                                    : random() % 129;
-      ASSERT_EQ(pack(layout, codes.data(), scales.data(), n, k, packed.data()),
-                PackStatus::Success);
-      std::vector<uint8_t> codesBack(codes.size()), scalesBack(scales.size());
-      ASSERT_EQ(unpack(layout, packed.data(), n, k, codesBack.data(),
-                       scalesBack.data()),
-                PackStatus::Success);
-      EXPECT_EQ(codes, codesBack);
-      EXPECT_EQ(scales, scalesBack);
-    }
-}
-
 /// Bytes between guard bands.
 class Guarded {
 public:
