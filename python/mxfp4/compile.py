@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import importlib.util
 import json
 import os
-import shutil
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -20,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import __version__, library
+from ._ptxas import find_ptxas, unlisted_ptxas, with_ptxas
 from ._typed import typed
 from .artifact import Artifact, Manifest
 from .cache import Cache, cache_folder, cache_limit
@@ -124,7 +123,7 @@ class Compiler:
             Error: with the compiler's diagnostics, if ptxas is not found or refuses.
         """
         texts = library.encoded(ptx, "ptx"), library.encoded(chip, "chip")
-        path = _unlisted_ptxas()
+        path = unlisted_ptxas()
         found = library.encoded(path, "ptxas") if path else None
         pointer = self._library.mxfp4_assemble(self.use(), *texts, found)
         if not pointer:
@@ -176,7 +175,7 @@ class Compiler:
     def _compile(self, mlir: str, options: str) -> tuple[str, str, bytes | None]:
         """Manifest, PTX and maybe a cubin."""
         lib = self._library
-        words = _with_ptxas(options)
+        words = with_ptxas(options)
         texts = library.encoded(mlir, "the module"), library.encoded(words, "options")
         handle = lib.mxfp4_compile(self.use(), *texts)
         if not handle:
@@ -295,39 +294,6 @@ def unpack_expert_native(
     if status:
         raise Error(f"unpacking failed with status {status}.")
     return blocks, scales
-
-
-def find_ptxas() -> str | None:
-    """NVIDIA's assembler, or None.
-
-    Looked for in MXFP4_PTXAS, ``CUDA_HOME/bin``, the PATH and the package ``nvidia-cuda-nvcc``.
-    """
-    chosen = os.environ.get("MXFP4_PTXAS")
-    if chosen:
-        return chosen
-    home = os.environ.get("CUDA_HOME")
-    found = shutil.which("ptxas", path=str(Path(home) / "bin")) if home else None
-    return found or shutil.which("ptxas") or _packaged_ptxas()
-
-
-def _unlisted_ptxas() -> str | None:
-    """That of the package, if it is the only one: the compiler itself does not look there."""
-    path = find_ptxas()
-    listed = os.environ.get("MXFP4_PTXAS") or path != _packaged_ptxas()
-    return None if listed else path
-
-
-def _with_ptxas(options: str) -> str:
-    """Options that assemble, with the path of ptxas where the compiler would find none."""
-    path = _unlisted_ptxas() if "assemble=true" in options and "ptxas=" not in options else None
-    return f"{options} ptxas={path}" if path else options
-
-
-def _packaged_ptxas() -> str | None:
-    spec = importlib.util.find_spec("nvidia")
-    folders = spec.submodule_search_locations if spec else None
-    found = (p for folder in folders or () for p in Path(folder).glob("*/bin/ptxas"))
-    return next((str(p) for p in found if os.access(p, os.X_OK)), None)
 
 
 _compiling = threading.Lock()

@@ -260,7 +260,7 @@ def test_ptxas_of_the_package_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MXFP4_PTXAS", "CUDA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(compile_module, "_packaged_ptxas", lambda: path)
+    monkeypatch.setattr("mxfp4._ptxas._packaged", lambda: path)
     with Compiler() as compiler:
         made = compiler.compile(compiler.mlir("experts=1 n=64 k=64"), "assemble=true")
         assert made.cubin
