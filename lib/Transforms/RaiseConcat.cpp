@@ -189,6 +189,12 @@ struct SliceBeforeDecode : OpRewritePattern<tensor::ConcatOp> {
     if (!llvm::all_of(op.getInputs(), isDecoded))
       return rewriter.notifyMatchFailure(op, "joins other tensors");
     for (Value value : op.getInputs()) {
+      // torch.stack joins what it reshapes.
+      while (Operation *reshape = value.getDefiningOp()) {
+        if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(reshape))
+          break;
+        value = reshape->getOperand(0);
+      }
       auto slice = value.getDefiningOp<tensor::ExtractSliceOp>();
       auto decode =
           slice ? slice.getSource().getDefiningOp<DequantizeOp>() : nullptr;

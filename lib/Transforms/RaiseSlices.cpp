@@ -115,8 +115,83 @@ struct SliceBeforeWidening : OpRewritePattern<tensor::ExtractSliceOp> {
   }
 };
 
+/// The dimension of each group that has more than one element, or the group's
+/// first; nullopt if a group has several such dimensions.
+std::optional<SmallVector<int64_t>> longDims(tensor::CollapseShapeOp op) {
+  SmallVector<int64_t> dims;
+  for (const ReassociationIndices &group : op.getReassociationIndices()) {
+    dims.push_back(group.front());
+    int64_t found = 0;
+    for (int64_t dim : group)
+      if (op.getSrcType().getDimSize(dim) != 1) {
+        dims.back() = dim;
+        ++found;
+      }
+    if (found > 1)
+      return std::nullopt;
+  }
+  return dims;
+}
+
+/// Takes slices before dimensions of one element go, as those of one expert do.
+struct SliceBeforeCollapse : OpRewritePattern<tensor::ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::ExtractSliceOp op,
+                                PatternRewriter &rewriter) const override {
+    auto collapse = op.getSource().getDefiningOp<tensor::CollapseShapeOp>();
+    auto dims = collapse ? longDims(collapse) : std::nullopt;
+    if (!dims || op.getDroppedDims().any() || !op.getType().hasStaticShape() ||
+        !isDecoded(op.getSource()))
+      return rewriter.notifyMatchFailure(op, "no slice of reshaped weights");
+    const int64_t rank = collapse.getSrcType().getRank();
+    SmallVector<OpFoldResult> offsets(rank, rewriter.getIndexAttr(0)),
+        sizes(rank, rewriter.getIndexAttr(1)),
+        strides(rank, rewriter.getIndexAttr(1));
+    for (auto [dim, from] : llvm::enumerate(*dims)) {
+      offsets[from] = op.getMixedOffsets()[dim];
+      sizes[from] = op.getMixedSizes()[dim];
+      strides[from] = op.getMixedStrides()[dim];
+    }
+    Value slice = tensor::ExtractSliceOp::create(
+        rewriter, op.getLoc(), collapse.getSrc(), offsets, sizes, strides);
+    rewriter.replaceOpWithNewOp<tensor::CollapseShapeOp>(
+        op, op.getType(), slice, collapse.getReassociationIndices());
+    return success();
+  }
+};
+
+/// Makes one slice of a slice of a slice.
+struct SliceOfSlice : OpRewritePattern<tensor::ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::ExtractSliceOp op,
+                                PatternRewriter &rewriter) const override {
+    auto outer = op.getSource().getDefiningOp<tensor::ExtractSliceOp>();
+    if (!outer || !outer.hasUnitStride() || outer.getDroppedDims().any() ||
+        !isDecoded(op.getSource()))
+      return rewriter.notifyMatchFailure(op, "no slice of a slice of weights");
+    SmallVector<OpFoldResult> offsets;
+    for (auto [inner, from] :
+         llvm::zip_equal(op.getMixedOffsets(), outer.getMixedOffsets())) {
+      const auto a = getConstantIntValue(inner), b = getConstantIntValue(from);
+      if (a && b)
+        offsets.push_back(rewriter.getIndexAttr(*a + *b));
+      else if (a == 0 || b == 0)
+        offsets.push_back(a ? from : inner);
+      else
+        return rewriter.notifyMatchFailure(op, "a sum of offsets");
+    }
+    rewriter.replaceOpWithNewOp<tensor::ExtractSliceOp>(
+        op, op.getType(), outer.getSource(), offsets, op.getMixedSizes(),
+        op.getMixedStrides());
+    return success();
+  }
+};
+
 } // namespace
 
 void mxfp4::populateRaiseSlicePatterns(RewritePatternSet &patterns) {
-  patterns.add<SliceBeforeMove, SliceBeforeWidening>(patterns.getContext());
+  patterns.add<SliceBeforeMove, SliceBeforeWidening, SliceBeforeCollapse,
+               SliceOfSlice>(patterns.getContext());
 }

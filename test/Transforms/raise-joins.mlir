@@ -293,3 +293,63 @@ func.func @blocks_of_k(%x: tensor<4x8x64xbf16>, %c: tensor<4x48x4x16xi8>,
       outs(%f : tensor<4x8x48xf32>) -> tensor<4x8x48xf32>
   return %y : tensor<4x8x48xf32>
 }
+
+// -----
+
+// A slice of the rows of what is one expert by then: one slice of the codes.
+
+// CHECK-LABEL: func @rows_of_one_expert(
+// CHECK-SAME:    %{{.*}}, %[[C:.*]]: tensor<4x96x2x16xi8>, %[[S:.*]]: tensor<4x96x2xi8>)
+// CHECK-DAG:     tensor.extract_slice %[[C]][2, 1, 0, 0] [1, 48, 2, 16] [1, 2, 1, 1]
+// CHECK-DAG:     tensor.extract_slice %[[S]][2, 1, 0] [1, 48, 2] [1, 2, 1]
+// CHECK:         mxfp4.grouped_matmul
+func.func @rows_of_one_expert(%x: tensor<8x64xbf16>, %c: tensor<4x96x2x16xi8>,
+    %s: tensor<4x96x2xi8>) -> tensor<8x48xf32> {
+  %ve = tensor.empty() : tensor<4x96x64xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>)
+      outs(%ve : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %one = tensor.extract_slice %v[2, 0, 0] [1, 96, 64] [1, 1, 1]
+      : tensor<4x96x64xbf16> to tensor<1x96x64xbf16>
+  %flat = tensor.collapse_shape %one [[0, 1], [2]] : tensor<1x96x64xbf16> into tensor<96x64xbf16>
+  %w = tensor.extract_slice %flat[1, 0] [48, 64] [2, 1]
+      : tensor<96x64xbf16> to tensor<48x64xbf16>
+  %f = arith.constant dense<0.0> : tensor<8x48xf32>
+  %y = linalg.matmul
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %w : tensor<8x64xbf16>, tensor<48x64xbf16>)
+      outs(%f : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+// -----
+
+// Dimensions with more than one element each, which the slice cuts together,
+// and offsets of which the sum is not known, stay.
+
+// CHECK-LABEL: func @through_two(
+// CHECK:         %[[F:.*]] = tensor.collapse_shape
+// CHECK:         tensor.extract_slice %[[F]][10, 0] [20, 64]
+func.func @through_two(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>) -> tensor<20x64xbf16> {
+  %ve = tensor.empty() : tensor<4x96x64xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>)
+      outs(%ve : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %flat = tensor.collapse_shape %v [[0, 1], [2]] : tensor<4x96x64xbf16> into tensor<384x64xbf16>
+  %w = tensor.extract_slice %flat[10, 0] [20, 64] [1, 1]
+      : tensor<384x64xbf16> to tensor<20x64xbf16>
+  return %w : tensor<20x64xbf16>
+}
+// CHECK-LABEL: func @two_unknown_offsets(
+// CHECK-COUNT-2: tensor.extract_slice %{{.*}} : tensor<{{.*}}bf16> to tensor<{{.*}}bf16>
+func.func @two_unknown_offsets(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>, %i: index,
+    %j: index) -> tensor<1x96x64xbf16> {
+  %ve = tensor.empty() : tensor<4x96x64xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>)
+      outs(%ve : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %some = tensor.extract_slice %v[%i, 0, 0] [2, 96, 64] [1, 1, 1]
+      : tensor<4x96x64xbf16> to tensor<2x96x64xbf16>
+  %w = tensor.extract_slice %some[%j, 0, 0] [1, 96, 64] [1, 1, 1]
+      : tensor<2x96x64xbf16> to tensor<1x96x64xbf16>
+  return %w : tensor<1x96x64xbf16>
+}

@@ -146,6 +146,31 @@ def _slice(name: str, of: str, at: tuple[int, ...], size: tuple[int, ...]) -> st
             f"{_tensor((E, N1, K))} to {_tensor(size)}\n")  # fmt: skip
 
 
+def _of_one_expert() -> Iterator[Variation]:
+    """Slices of what is one expert by then, as loops of Python write them."""
+    one, flat = (1, N1, K), _tensor((N1, K))
+    expert = _slice("%one", "%w", (2, 0, 0), one)
+    expert += f"%flat = tensor.collapse_shape %one [[0, 1], [2]] : {_tensor(one)} into {flat}\n"
+    for name, at, size, steps in (("rows", [16, 0], (48, K), [1, 1]),
+                                  ("every-second-row", [1, 0], (N1 // 2, K), [2, 1]),
+                                  ("blocks", [0, 32], (N1, 32), [1, 1])):  # fmt: skip
+        x, y = _tensor((T, size[1])), _tensor((T, size[0]), "f32")
+        cut = (f"%part = tensor.extract_slice %flat{at} {list(size)} {steps} : {flat} to "
+               f"{_tensor(size)}\n")  # fmt: skip
+        product = generic("%x, %part", f"{x}, {_tensor(size)}", "t, k; n, k; t, n", y, "t, n, k")
+        yield Variation(f"slice-of-one-expert-{name}",
+                        function(PLAIN, expert + cut + zeros(y) + product, x, y))  # fmt: skip
+    two = _slice("%one", "%w", (3, 0, 0), one) + _slice("%two", "%w", (1, 0, 0), one)
+    for name in ("one", "two"):
+        two += (f"%f{name} = tensor.collapse_shape %{name} [[0, 1], [2]] : {_tensor(one)} into "
+                f"{flat}\n")  # fmt: skip
+    two += (f"%rows = tensor.concat dim(0) %fone, %ftwo : ({flat}, {flat}) -> "
+            f"{_tensor((2 * N1, K))}\n%joined = tensor.expand_shape %rows [[0, 1], [2]] "
+            f"output_shape [2, {N1}, {K}] : {_tensor((2 * N1, K))} into {_tensor((2, N1, K))}\n"
+            )  # fmt: skip
+    yield Variation("join-stacked-experts", program(two, (2, N1, K)))
+
+
 def _slices() -> Iterator[Variation]:
     """Slices of one decode that are joined in another order, and one without its neighbours."""
     half = (E, N1 // 2, K)
@@ -166,6 +191,7 @@ def _slices() -> Iterator[Variation]:
     yield Variation("join-swapped-blocks", text)
     text = program(_slice("%joined", "%w", (0, 0, 32), blocks), blocks)
     yield Variation("slice-of-blocks", text)
+    yield from _of_one_expert()
     cut = (E, N1, 32)
     text = program(_slice("%joined", "%w", (0, 0, 16), cut), cut)
     yield Variation("slice-that-cuts-blocks", text, remark="cuts blocks along K")
