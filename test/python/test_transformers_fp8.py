@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ pytest.importorskip("transformers", reason="see tools/setup --models")
 
 import mxfp4.fp8  # noqa: E402
 from mxfp4 import Checkpoint, Error, layer_reference  # noqa: E402
+from mxfp4.checkpoint import INDEX  # noqa: E402
 from mxfp4.integrations import check_gpt_oss as check  # noqa: E402
 from mxfp4.integrations import transformers as ours  # noqa: E402
 from mxfp4.layer_spec import LayerSpec  # noqa: E402
@@ -24,6 +26,8 @@ from mxfp4.packed_checkpoint import pack_checkpoint  # noqa: E402
 from mxfp4.torch_op import GroupedLinear, from_numpy, to_numpy  # noqa: E402
 from mxfp4.torch_pack import pack  # noqa: E402
 from safetensors.numpy import load_file, save_file  # noqa: E402
+from safetensors.torch import load_file as load_torch_file  # noqa: E402
+from safetensors.torch import save_file as save_torch_file  # noqa: E402
 from test_transformers import TINY  # noqa: E402
 
 
@@ -232,6 +236,23 @@ def test_options_that_are_refused(folder: Path, options: dict[str, str], text: s
     for call in (ours.load, lambda f, **o: ours.replace_experts(torch.nn.Module(), f, **o)):
         with pytest.raises(Error, match=text):
             call(folder, **options)
+
+
+@pytest.mark.parametrize("lost", ["mlp.experts.down_proj_bias", "self_attn.sinks"])
+def test_tensors_that_are_missing_are_an_error(copy: Path, lost: str) -> None:
+    """transformers gives them random values and goes on."""
+    index = copy / INDEX
+    table = json.loads(index.read_text())
+    name = f"model.layers.0.{lost}"
+    file = copy / table["weight_map"].pop(name)
+    index.write_text(json.dumps(table))
+    tensors = load_torch_file(file)
+    del tensors[name]
+    save_torch_file(tensors, file)
+    with pytest.raises(Error, match=rf"has no model\.layers\.0\.{lost}, which would have random"):
+        ours.load(copy)
+    with pytest.raises(Error, match="load takes no output_loading_info"):
+        ours.load(copy, output_loading_info=True)
 
 
 @pytest.mark.parametrize(

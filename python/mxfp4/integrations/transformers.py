@@ -100,8 +100,8 @@ def load(
 
     Raises:
         Error: if the checkpoint is not there or no gpt-oss in MXFP4, its tensors do not fit its
-            config, ``packed`` is of other weights or for other activations, or, for "fp8", a row of
-            weights has scales that E5M2 cannot hold.
+            config or some are missing, ``packed`` is of other weights or for other activations,
+            or, for "fp8", a row of weights has scales that E5M2 cannot hold.
     """
     sums = _accumulation(activations, accumulation)
     _check_scale(activations, activation_scale)
@@ -130,10 +130,28 @@ def load(
         activation_scale,
         batch_invariant,
     )
-    model = AutoModelForCausalLM.from_pretrained(
-        name, config=config, quantization_config=quantization, **options
+    if options.pop("output_loading_info", False):
+        raise Error("load takes no output_loading_info: tensors that are missing are an error.")
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        name, config=config, quantization_config=quantization, output_loading_info=True, **options
     )
+    model, info = loaded
+    _refuse_missing(name, sorted(info["missing_keys"]))
     return model if device is None else model.to(device)
+
+
+def _refuse_missing(name: str, missing: list[str]) -> None:
+    """transformers gives what a checkpoint does not have random values, and goes on.
+
+    Raises:
+        Error: naming the first tensors.
+    """
+    if missing:
+        rest = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise Error(
+            f"{name} has no {', '.join(map(shown, missing[:3]))}{rest}, which would have random "
+            "values; expected a whole checkpoint, with the names that transformers has for gpt-oss."
+        )
 
 
 def _config(name: str) -> Any:
