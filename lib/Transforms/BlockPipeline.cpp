@@ -333,7 +333,7 @@ void mxfp4::emitSteps(ImplicitLocOpBuilder &b, const BlockLoop &of,
                      step > 0 ? Value() : *hasPrevious);
       emitAhead(b, of, state, batch, isInside ? Value() : more);
     }
-    if (state.promoted)
+    if (state.promoted && at.endsInterval)
       emitPromotion(b, of, state, at);
     state.previous = state.current;
     state.current = state.next;

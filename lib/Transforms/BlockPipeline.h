@@ -41,9 +41,12 @@ struct BlockLoop {
   int64_t batches() const { return blocks * parts; }
 };
 
-/// A step of a loop, and how many it has.
+/// A step of a loop whose sums are promoted.
 struct StepNumber {
+  /// How many steps there are is null where this is not the last.
   mlir::Value number, count;
+  /// Whether an interval may end with it.
+  bool endsInterval = true;
 };
 
 /// The pipeline between two blocks.

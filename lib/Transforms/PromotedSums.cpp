@@ -51,8 +51,11 @@ Value mxfp4::emitIsEnd(ImplicitLocOpBuilder &b, BlockMatmulOp op, Value number,
   if (isOfOneStep(op))
     return isInEachStep(b, op, arith::CmpIPredicate::ne);
   Value next = arith::AddIOp::create(b, number, indexConstant(b, 1));
+  Value isWhole = isMultiple(b, op, next, arith::CmpIPredicate::eq);
+  if (!count)
+    return isWhole;
   return arith::OrIOp::create(
-      b, isMultiple(b, op, next, arith::CmpIPredicate::eq),
+      b, isWhole,
       arith::CmpIOp::create(b, arith::CmpIPredicate::eq, next, count));
 }
 

@@ -189,12 +189,13 @@ func.func @often(%x: memref<?x384xf8E4M3FN>,
 // -----
 
 // Fewer sums leave registers for fragments of whole steps, two of them in an iteration.
-// Tiles that are as low have a loop for the first interval: nothing is added to its sums
+// Such tiles have a loop for the first interval: nothing is added to its sums
 // before they are complete, and then they are what later intervals are added to, with sums
-// of which nobody has read. The interval of four steps leaves five, of which the odd one comes ahead of the second
-// loop: that it begins from zeros is known, but looks as if only the run showed it.
+// of which nobody has read. The interval of four steps leaves five, which are in a loop
+// that is left behind the first of two steps. An interval never ends with that one, but
+// for the last of all, which is added behind the loop.
 
-#whole = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 16,
+#whole = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 112,
     warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1,
     copy_warps = 1, overlap_decode = true>
 
@@ -204,48 +205,67 @@ func.func @often(%x: memref<?x384xf8E4M3FN>,
 // CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
 // CHECK-DAG:     %[[EVERY:.*]] = arith.constant 4 : index
 // CHECK-DAG:     %[[C5:.*]] = arith.constant 5 : index
+// CHECK-DAG:     %[[C6:.*]] = arith.constant 6 : index
 // CHECK-COUNT-2: mxfp4.load_codes
 // CHECK-COUNT-8: mxfp4.decode_row
 // CHECK-COUNT-2: mxfp4.load_codes
 // CHECK:         %[[FIRST:.*]]:46 = scf.for %{{.*}} = %[[C0]] to %[[C2]] step %[[C1]]
-// CHECK:           mxfp4.wgmma %{{.*}} columns 2 tokens(%{{.*}} by 16) :
+// CHECK:           mxfp4.wgmma %{{.*}} columns 14 tokens(%{{.*}} by 112) :
 // CHECK-NEXT:      mxfp4.wgmma_wait %{{.*}} pending 1
 // CHECK-COUNT-8:   mxfp4.decode_row
 // CHECK-COUNT-2:   mxfp4.load_codes
-// CHECK:           mxfp4.wgmma %{{.*}} columns 2 tokens(%{{.*}} by 16) :
+// CHECK:           mxfp4.wgmma %{{.*}} columns 14 tokens(%{{.*}} by 112) :
 // CHECK-NEXT:      mxfp4.wgmma_wait %{{.*}} pending 1
 // CHECK-COUNT-8:   mxfp4.decode_row
 // CHECK-COUNT-2:   mxfp4.load_codes
 // CHECK-NOT:       arith.addf
 // CHECK:         %[[BEGIN:.*]] = mxfp4.wgmma_wait %[[FIRST]]#0
-// CHECK-NEXT:    %[[NONE:.*]] = mxfp4.pin %{{.*}} : vector<1x2x4xf32>
-// CHECK-NEXT:    %[[GOESON:.*]] = arith.cmpi eq, %[[TOKENS:.*]], %[[C0]]
-// CHECK:         vector.extract %[[NONE]][0]
-// CHECK:         mxfp4.wgmma %{{.*}} columns 2 tokens(%[[TOKENS]] by 16) accumulate(%[[GOESON]])
-// CHECK-NEXT:    mxfp4.wgmma_wait %{{.*}} pending 1
-// CHECK:         mxfp4.ring_release
+// CHECK-NEXT:    %[[NONE:.*]] = mxfp4.pin %{{.*}} : vector<1x14x4xf32>
+// CHECK-NEXT:    %[[LOOP:.*]]:48 = scf.while (%[[I:[^ ]*]] = %[[C0]], %[[OWN:[^ ]*]] = %[[NONE]], %[[PREVIOUS:[^ ]*]] = %[[FIRST]]#1, %[[AT:[^ ]*]] = %[[FIRST]]#2, %{{[^ ]*}} = %[[FIRST]]#3, %[[SUMS:[^ ]*]] = %[[BEGIN]],
+// CHECK-NEXT:      %[[ISNOTLAST:.*]] = arith.cmpi ult, %[[I]], %[[C2]]
+// CHECK-NEXT:      %[[TWICE:.*]] = arith.muli %[[I]], %[[C2]]
+// CHECK-NEXT:      %[[NUMBER:.*]] = arith.addi %[[TWICE]], %[[EVERY]]
+// CHECK-NEXT:      %[[REST:.*]] = arith.remui %[[NUMBER]], %[[EVERY]]
+// CHECK-NEXT:      %[[GOESON:.*]] = arith.cmpi ne, %[[REST]], %[[C0]]
+// CHECK:           %[[PART:.*]] = vector.extract %[[OWN]][0]
+// CHECK-NEXT:      mxfp4.wgmma %[[PART]] {{.*}} accumulate(%[[GOESON]])
+// CHECK-NEXT:      mxfp4.wgmma_wait %{{.*}} pending 1
+// CHECK:           mxfp4.ring_release %{{.*}}[%[[PREVIOUS]]]
 // CHECK-COUNT-8:   mxfp4.decode_row
-// CHECK-COUNT-2:   mxfp4.load_codes
-// CHECK:         scf.for %[[I:.*]] = %[[C0]] to %[[C2]] step %[[C1]] iter_args({{.*}} = %[[BEGIN]],
-// CHECK:           %[[TWICE:.*]] = arith.muli %[[I]], %[[C2]]
+// CHECK:           scf.if %[[ISNOTLAST]]
+// CHECK-NEXT:        mxfp4.ring_wait
+// CHECK-COUNT-2:     mxfp4.load_codes
+// CHECK-NOT:       arith.addf
+// CHECK:           scf.condition(%[[ISNOTLAST]]) %[[I]], %{{[^ ]*}}, %[[AT]], %{{[^ ]*}}, %{{[^ ]*}}, %[[SUMS]],
+// CHECK:         } do {
+// CHECK-NEXT:    ^bb0(%[[I:[^:]*]]: index, %{{[^:]*}}: vector<1x14x4xf32>, %[[PREVIOUS:[^:]*]]: !mxfp4.cursor<4>, %[[AT:[^:]*]]: !mxfp4.cursor<4>, %{{[^:]*}}: !mxfp4.cursor<4>, %[[SUMS:[^:]*]]: vector<1x14x4xf32>,
+// CHECK-NEXT:      %[[NEXT:.*]] = arith.addi %[[I]], %[[C1]]
+// CHECK-NEXT:      %[[MORE:.*]] = arith.cmpi ult, %[[NEXT]], %[[C2]]
+// CHECK-NEXT:      %[[TWICE:.*]] = arith.muli %[[I]], %[[C2]]
 // CHECK-NEXT:      %[[NUMBER:.*]] = arith.addi %[[TWICE]], %[[C5]]
-// CHECK:           %[[REST:.*]] = arith.remui %[[NUMBER]], %[[EVERY]]
-// CHECK-NEXT:      %[[GOESON2:.*]] = arith.cmpi ne, %[[REST]], %[[C0]]
-// CHECK:           mxfp4.wgmma %{{.*}} accumulate(%[[GOESON2]])
+// CHECK-NEXT:      %[[REST:.*]] = arith.remui %[[NUMBER]], %[[EVERY]]
+// CHECK-NEXT:      %[[GOESON:.*]] = arith.cmpi ne, %[[REST]], %[[C0]]
+// CHECK:           mxfp4.wgmma %{{.*}} accumulate(%[[GOESON]])
 // CHECK-NEXT:      mxfp4.wgmma_wait %{{.*}} pending 1
+// CHECK:           mxfp4.ring_release %{{.*}}[%[[PREVIOUS]]]
 // CHECK-COUNT-8:   mxfp4.decode_row
-// CHECK-COUNT-2:   mxfp4.load_codes
-// CHECK:           scf.if
+// CHECK:           scf.if %[[MORE]]
+// CHECK-NEXT:        mxfp4.ring_wait
+// CHECK-COUNT-2:     mxfp4.load_codes
+// CHECK:           %[[BEHIND:.*]] = arith.addi %[[TWICE]], %[[C6]]
+// CHECK-NEXT:      %[[REST:.*]] = arith.remui %[[BEHIND]], %[[EVERY]]
+// CHECK-NEXT:      %[[ISEND:.*]] = arith.cmpi eq, %[[REST]], %[[C0]]
+// CHECK-NEXT:      %[[SUMS2:.*]] = scf.if %[[ISEND]]
 // CHECK-NEXT:        mxfp4.wgmma_wait
-// CHECK-COUNT-2:     arith.addf
-// CHECK:           mxfp4.wgmma %{{.*}} accumulate(
-// CHECK-NEXT:      mxfp4.wgmma_wait %{{.*}} pending 1
-// CHECK-COUNT-8:   mxfp4.decode_row
-// CHECK-COUNT-2:   mxfp4.load_codes
-// CHECK:           scf.if
-// CHECK-NEXT:        mxfp4.wgmma_wait
-// CHECK-COUNT-2:     arith.addf
-// CHECK:         mxfp4.wgmma_wait
+// CHECK-COUNT-14:    arith.addf
+// CHECK:             scf.yield
+// CHECK:             scf.yield %[[SUMS]]
+// CHECK:           scf.yield %[[NEXT]], %{{[^ ]*}}, %[[AT]], %{{[^ ]*}}, %{{[^ ]*}}, %[[SUMS2]],
+// CHECK:         %[[LAST:.*]] = mxfp4.wgmma_wait %[[LOOP]]#1
+// CHECK-NEXT:    vector.extract %[[LOOP]]#5[0, 0]
+// CHECK-NEXT:    vector.extract %[[LAST]][0, 0]
+// CHECK-COUNT-14: arith.addf
+// CHECK:         mxfp4.ring_release %{{.*}}[%[[LOOP]]#2]
 // CHECK:         mxfp4.store_tile
 func.func @whole(%x: memref<?x1152xf8E4M3FN>,
                  %w: memref<2x1x9x!mxfp4.block<bytes, relative>>,

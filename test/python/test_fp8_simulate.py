@@ -87,8 +87,8 @@ def overlapped(rows: int, tokens: int, warps: int, slices: int = 1) -> str:
 
 @needs_both
 @pytest.mark.parametrize("accumulation", ["promoted512", "promoted128"])
-@pytest.mark.parametrize("k", [96, 256, 640, 768, 1056, 1536])
-@pytest.mark.parametrize("tile", [(128, 32, 8), (128, 16, 4)], ids=str)
+@pytest.mark.parametrize("k", [96, 256, 384, 640, 768, 896, 1056, 1536])
+@pytest.mark.parametrize("tile", [(128, 32, 8), (128, 16, 4), (64, 112, 4)], ids=str)
 def test_promotion_overlaps_decode(tile: tuple[int, int, int], k: int, accumulation: str) -> None:
     """Bit for bit, of one step and of several intervals; one or two blocks for a warpgroup."""
     x, weights = data(2, 128, k, 43, "same sign")

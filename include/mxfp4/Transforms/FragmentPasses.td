@@ -95,9 +95,11 @@ def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
     they leave registers for two sets of fragments of half a step, and each block has
     a group for each half. Behind the last step of an interval, and with what comes
     next decoded, the thread waits for all groups and adds their sums to those in f32,
-    in a branch. With up to 80 of a tile per thread, a first interval of several steps
-    that two steps or more follow has a loop of its own: its sums are those that
-    others are added to.
+    in a branch. Where they leave registers for fragments of whole steps, a first interval
+    of several steps that two steps or more follow has a loop of its own: its sums are
+    those that others are added to. (With a warp that brings rows, up to 80 sums per
+    thread.) Beside more than 48 sums per thread, an odd number of steps behind it is in a
+    loop that is left between two of them, and the last interval is added behind that.
 
     Preconditions: a `mxfp4.k_loop` that drains a ring and holds one
     `mxfp4.block_matmul`, of a schedule with
