@@ -98,11 +98,10 @@ Schedule Chooser::decoders(int warps, int ctas, int stages) const {
   return fit(schedule, stages);
 }
 
-/// 24 warps of one CTA: six K slices, where K has two steps for each and no
-/// epilogue needs registers. Kernels that copy ahead were not measured.
+/// 24 warps of one CTA: six K slices, where K has two steps for each. Kernels
+/// that gather rows were not measured.
 Schedule Chooser::decodersAlone() const {
-  if (problem.gathers || problem.hasEpilogue || problem.olderInputs ||
-      steps < int64_t(2) * kMostSlices)
+  if (problem.gathers || steps < int64_t(2) * kMostSlices)
     return decoders(8, /*ctas=*/1, kDecodersStagesAlone);
   Schedule schedule = wgmma(128, 16, 8, 4, kMostSlices);
   schedule.overlapDecode = schedule.versionLoops = schedule.sideBySide = false;

@@ -38,7 +38,9 @@ public:
                          a.mul(a.urem(a.thread(), threads), kUnitBytes))),
         tokens(adaptor.getTokens()) {}
 
-  /// For the threads of slice 0: all sums.
+  /// For the threads of slice 0: adds the sums of another slice.
+  Value add(Value sums, Value slice);
+  /// The same for all of them.
   Value collect(Value sums);
   /// For those of another.
   void handOver(Value sums, Value slice);
@@ -92,20 +94,34 @@ struct LowerReduceSlices : ConvertOpToLLVMPattern<ReduceSlicesOp> {
 
 } // namespace
 
+Value Buffer::add(Value sums, Value slice) {
+  meet(slice);
+  meet(slice);
+  return update(
+      sums, [&](Value sums, ArrayRef<int64_t> at, Value place) -> Value {
+        Value mine = readFour(b, sums, at);
+        Value theirs =
+            LLVM::LoadOp::create(b, mine.getType(), place, kUnitBytes);
+        return writeFour(b, sums, at, LLVM::FAddOp::create(b, mine, theirs));
+      });
+}
+
 Value Buffer::collect(Value sums) {
-  for (int64_t slice = 1; slice < slices; ++slice) {
-    Value barrier = constant(slice);
-    meet(barrier);
-    meet(barrier);
-    sums = update(
-        sums, [&](Value sums, ArrayRef<int64_t> at, Value place) -> Value {
-          Value mine = readFour(b, sums, at);
-          Value theirs =
-              LLVM::LoadOp::create(b, mine.getType(), place, kUnitBytes);
-          return writeFour(b, sums, at, LLVM::FAddOp::create(b, mine, theirs));
-        });
+  // The slices above which a loop adds them. One after the other, ptxas lets
+  // the sums of two slices live at once, for which 31 warps have no registers.
+  constexpr int64_t kMostInLine = 5;
+  if (slices <= kMostInLine) {
+    for (int64_t slice = 1; slice < slices; ++slice)
+      sums = add(sums, constant(slice));
+    return sums;
   }
-  return sums;
+  auto loop = scf::ForOp::create(b, constant(1), constant(slices), constant(1),
+                                 ValueRange{sums});
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  scf::YieldOp::create(b,
+                       add(loop.getRegionIterArg(0), loop.getInductionVar()));
+  return loop.getResult(0);
 }
 
 void Buffer::handOver(Value sums, Value slice) {

@@ -44,13 +44,16 @@ static std::optional<OpBuilder::InsertPoint> behind(Value x, Value y) {
 /// Whether what is loaded for columns is loaded ahead of the loop over K, as
 /// soon as the tile is known: the end of the tile would wait for it. With
 /// several CTAs on an SM the others multiply meanwhile, and neither their
-/// threads nor those with sums to promote have registers to spare. With at most
-/// four registers, no kernel that can be chosen spills.
+/// threads nor those with sums to promote have registers to spare, nor do those
+/// of 31 warps. With at most four registers, no kernel that can be chosen
+/// spills.
 bool TileStore::loadsAhead() {
   constexpr int64_t kMostRegisters = 4;
+  constexpr int kFewestInLaunch = 72;
   const int64_t registers = epilogue.registersOfColumns(slices());
   return adaptor.getExpert() && !op.getScatter() &&
          schedule.ctasPerMultiprocessor == 1 && !schedule.traits().cutsSums() &&
+         RegisterBudget(schedule, targetOf(op)).launch >= kFewestInLaunch &&
          registers > 0 && registers <= kMostRegisters;
 }
 

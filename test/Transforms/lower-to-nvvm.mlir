@@ -496,6 +496,36 @@ gpu.module @kernels {
     gpu.return
   }
 
+  // A loop adds the sums of more than five slices, which would live at once.
+
+  // CHECK-LABEL: llvm.func @reduce_six
+  // CHECK-DAG:     %[[ONE:.*]] = llvm.mlir.constant(1 : i32) : i32
+  // CHECK-DAG:     %[[SIX:.*]] = llvm.mlir.constant(6 : i32) : i32
+  // CHECK-DAG:     %[[BOTH:.*]] = llvm.mlir.constant(256 : i32) : i32
+  // CHECK:         llvm.br ^[[LOOP:.*]](%[[ONE]], %{{.*}} : i32, !llvm.array
+  // CHECK-NEXT:  ^[[LOOP]](%[[SLICE:.*]]: i32, %[[SUMS:.*]]: !llvm.array
+  // CHECK-NEXT:    %[[MORE:.*]] = llvm.icmp "slt" %[[SLICE]], %[[SIX]]
+  // CHECK-NEXT:    llvm.cond_br %[[MORE]], ^[[BODY:.*]], ^{{.*}}
+  // CHECK-NEXT:  ^[[BODY]]:
+  // CHECK-NEXT:    llvm.call_intrinsic "llvm.nvvm.barrier.cta.sync.count"(%[[SLICE]], %[[BOTH]])
+  // CHECK-NEXT:    llvm.call_intrinsic "llvm.nvvm.barrier.cta.sync.count"(%[[SLICE]], %[[BOTH]])
+  // CHECK:         llvm.extractvalue %[[SUMS]]
+  // CHECK:         llvm.fadd
+  // CHECK-NOT:     llvm.fadd
+  // CHECK:         %[[NEXT:.*]] = llvm.add %[[SLICE]], %[[ONE]]
+  // CHECK-NEXT:    llvm.br ^[[LOOP]](%[[NEXT]], %{{.*}}
+  gpu.func @reduce_six(%y: memref<1xvector<4xf32>>, %i: i32)
+      workgroup(%buffer: memref<4x128xf32, #gpu.address_space<workgroup>>) kernel {
+    %c0 = arith.constant 0 : index
+    %acc = arith.constant dense<1.5> : vector<1x1x4xf32>
+    %slice = arith.index_cast %i : i32 to index
+    %r = mxfp4.reduce_slices %acc slice(%slice of 6) through %buffer
+        : vector<1x1x4xf32>, memref<4x128xf32, #gpu.address_space<workgroup>>
+    %part = vector.extract %r[0, 0] : vector<4xf32> from vector<1x1x4xf32>
+    memref.store %part, %y[%c0] : memref<1xvector<4xf32>>
+    gpu.return
+  }
+
   // Of 24 tokens the first 16 are added in any case, and the other eight if the
   // tile has more than 16; barriers stay outside of the branch.
 

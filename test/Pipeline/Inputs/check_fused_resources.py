@@ -41,8 +41,6 @@ ACCUMULATIONS = ("fast", "promoted512", "promoted128")
 SUMS = ({}, *({"activations": "fp8", "accumulation": how} for how in ACCUMULATIONS))
 TALL = 128
 """Tokens of a tile that leaves few registers."""
-WITHOUT_EPILOGUE = 6
-"""K slices that kernels with an epilogue are not given (`Chooser::decodersAlone`): they spill."""
 
 
 def fused(
@@ -138,8 +136,6 @@ def cases() -> list[Case]:
     chosen += [(s, False) for s in others if s not in listed]
     for number, (schedule, gather) in enumerate(chosen):
         if schedule in every_kernel.OTHERS:  # what users attach may spill
-            continue
-        if every_kernel.number(schedule, "k_slices", 1) >= WITHOUT_EPILOGUE:
             continue
         for even in (True, False):
             layout = LAYOUTS[(number + even) % 4]
