@@ -363,6 +363,34 @@ gpu.module @kernels {
     gpu.return
   }
 
+  // Sums that may begin from zeros: a predicate behind all operands, which the
+  // first instruction reads and the others do not.
+
+  // CHECK-LABEL: llvm.func @wgmma_from_zeros
+  // CHECK:         %[[KEEP:.*]] = llvm.icmp "ne"
+  // CHECK:         llvm.inline_asm has_side_effects
+  // CHECK-SAME:      {$16, $17, $18, $19}, $20, $36, 1, 1, 0;\0A\09wgmma{{.*}} {$21, $22, $23, $24}, $25, 1, 1, 1, 0;\0A\09wgmma{{.*}} $30, 1, 1, 1, 0;\0A\09wgmma{{.*}} $35, 1, 1, 1, 0;"
+  // CHECK-SAME:      ,r,r,r,r,l,b"
+  // CHECK-SAME:      %[[KEEP]] : (
+  gpu.func @wgmma_from_zeros(%y: memref<1xvector<4xf32>>,
+      %fragments: memref<2xvector<2xbf16>>, %i: i32) kernel {
+    %c0 = arith.constant 0 : index
+    %none = arith.constant 0 : i32
+    %zero = arith.constant dense<0.0> : vector<2x4xf32>
+    %all = gpu.dynamic_shared_memory : !smem
+    %sx = memref.view %all[%c0][] : !smem to !x
+    %slot = arith.index_cast %i : i32 to index
+    %keep = arith.cmpi ne, %i, %none : i32
+    %a = memref.load %fragments[%c0] : memref<2xvector<2xbf16>>
+    %r = mxfp4.wgmma %zero
+        a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+        b(%sx[%slot]) columns 2 accumulate(%keep) : vector<2x4xf32>, !x
+    %done = mxfp4.wgmma_wait %r : vector<2x4xf32>
+    %part = vector.extract %done[1] : vector<4xf32> from vector<2x4xf32>
+    memref.store %part, %y[%c0] : memref<1xvector<4xf32>>
+    gpu.return
+  }
+
   // A from shared memory: both operands have descriptors, and A is not transposed.
   // What each thread has stored is shown to the asynchronous proxy, and all 128
   // meet at a barrier of their warpgroup, ahead of the group. Of two columns the
