@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import mxfp4
@@ -14,6 +15,7 @@ from mxfp4 import Error, fp8_reference
 from mxfp4.formats import bfloat16
 from mxfp4.layout import FP8, pack_expert
 from mxfp4.layout_bytes import take_row_powers
+from safetensors.numpy import save_file
 from test_fp8_simulate import data, offsets_of
 from test_layout_bytes import weights as weights_of
 
@@ -79,6 +81,21 @@ def test_packing_in_torch(n: int, k: int, rng: np.random.Generator) -> None:
     raw.blocks[-1], raw.scales[-1, 0] = 0x11, 255
     with pytest.raises(Error, match=f"row {n - 1} has a scale that is NaN"):
         torch_pack.take_row_powers(blocks, scales)
+
+
+def test_a_tensor_is_packed_in_torch(tmp_path: Path, rng: np.random.Generator) -> None:
+    """As in numpy, and an expert that does not fit is named."""
+    experts = [weights_of(rng, 70, 160, 80, 106) for _ in range(2)]
+    blocks, scales = (np.stack(parts) for parts in zip(*experts, strict=True))
+    save_file({"a_blocks": blocks, "a_scales": scales}, tmp_path / "c.safetensors")
+    tensor = mxfp4.Checkpoint(tmp_path / "c.safetensors")["a"]
+    there, here = torch_pack.pack(tensor, "cpu", FP8), tensor.pack(FP8)
+    assert np.array_equal(there.data.numpy(), here.data)
+    assert np.array_equal(there.powers.numpy(), here.powers)
+    blocks[1, 7, 0], scales[1, 7, 0] = 0x11, 255
+    save_file({"a_blocks": blocks, "a_scales": scales}, tmp_path / "d.safetensors")
+    with pytest.raises(Error, match="expert 1: row 7 has a scale that is NaN"):
+        torch_pack.pack(mxfp4.Checkpoint(tmp_path / "d.safetensors")["a"], "cpu", FP8)
 
 
 RAGGED = [(5, 12), (4, 7), (2, 9), (7, 30)]
