@@ -240,18 +240,12 @@ static int64_t stepsToBegin(const BlockLoop &of) {
   return hasMore ? interval : 0;
 }
 
-/// Sums of instructions up to which a loop that is left between two steps was
-/// not kept: ptxas spills in one of a layer's kernels, with 96 tokens.
-static constexpr int kLow = 48;
-
 /// Whether steps behind the first interval's own loop are in one that is left
 /// between two of them, because their number is odd: intervals end with the
 /// second of a pair, and the last one behind the loop. Measured: both loops
 /// take 0.92 to 0.99 of the time of forms with a step ahead of a loop.
 static bool leavesBetweenSteps(const BlockLoop &of, int64_t toBegin) {
-  KLoopOp loop = of.loop;
-  return toBegin > 0 && of.batches() == 1 && of.counts.front() % 2 == 1 &&
-         loop.getSchedule().toSchedule().accumulators() > kLow;
+  return toBegin > 0 && of.batches() == 1 && of.counts.front() % 2 == 1;
 }
 
 static void overlap(BlockLoop of) {

@@ -98,8 +98,8 @@ def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
     in a branch. Where they leave registers for fragments of whole steps, a first interval
     of several steps that two steps or more follow has a loop of its own: its sums are
     those that others are added to. (With a warp that brings rows, up to 80 sums per
-    thread.) Beside more than 48 sums per thread, an odd number of steps behind it is in a
-    loop that is left between two of them, and the last interval is added behind that.
+    thread.) An odd number of steps behind it is in a loop that is left between two of
+    them, and the last interval is added behind that.
 
     Preconditions: a `mxfp4.k_loop` that drains a ring and holds one
     `mxfp4.block_matmul`, of a schedule with
