@@ -272,8 +272,11 @@ def test_kernels_for_single_tokens_and_for_many() -> None:
     [
         ({"quantization_config": None}, "says 'gpt_oss' and None"),
         ({"quantization_config": {"quant_method": "fp8"}}, "says 'gpt_oss' and 'fp8'"),
-        ({"intermediate_size": 32}, "gate_up_proj must have E, N, K = 8, 64, 96 in this model, but "
-                                    "the checkpoint's has 8, 128, 96"),
+        ({"intermediate_size": 32},
+         r"gate_up_proj_bias must have shape \[8, 64\] by the model's config, but the checkpoint's "
+         r"has \[8, 128\]"),
+        ({"vocab_size": 72}, r"lm_head\.weight must have shape \[72, 96\] by the model's config"),
+        ({"head_dim": 48}, r"layers\.0\.self_attn\.k_proj\.bias must have shape"),
         ({"num_hidden_layers": 3, "layer_types": None},
          r"no MXFP4 expert tensor 'model\.layers\.2\.mlp\.experts"),
     ],

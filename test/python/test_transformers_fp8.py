@@ -62,6 +62,14 @@ def rows(tokens: int) -> torch.Tensor:
     ).bfloat16()
 
 
+def module(intermediate_size: int) -> SimpleNamespace:
+    """What `Experts` reads of a module of transformers, without weights."""
+    return SimpleNamespace(
+        gate_up_proj_bias=None, down_proj_bias=None, alpha=1.702, limit=7.0, num_experts=8,
+        hidden_size=96, intermediate_size=intermediate_size,
+    )  # fmt: skip
+
+
 def routing(tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
     draw = torch.Generator().manual_seed(2)
     ids = torch.stack([torch.randperm(8, generator=draw)[:4] for _ in range(tokens)])
@@ -266,13 +274,20 @@ def test_tensors_that_are_missing_are_an_error(copy: Path, lost: str) -> None:
 )
 @pytest.mark.parametrize("slots", [None, 4])
 def test_options_that_experts_refuse(slots: int | None, options: dict[str, str], text: str) -> None:
-    theirs = SimpleNamespace(
-        gate_up_proj_bias=None, down_proj_bias=None, alpha=1.702, limit=7.0, num_experts=8,
-        hidden_size=96, intermediate_size=64,
-    )  # fmt: skip
+    theirs = module(intermediate_size=64)
     ours.Experts(theirs, slots)
     with pytest.raises(Error, match=text):
         ours.Experts(theirs, slots, **options)
+
+
+def test_weights_of_another_shape_are_refused(folder: Path) -> None:
+    source = Checkpoint(folder)
+    names = [f"model.layers.0.mlp.experts.{p}_proj" for p in ("gate_up", "down")]
+    own = [pack(source[name], "cpu") for name in names]
+    ours.Experts(module(intermediate_size=64)).set_weights(*own)
+    text = "gate_up_proj must have E, N, K = 8, 64, 96 in this model, but .* has 8, 128, 96"
+    with pytest.raises(Error, match=text):
+        ours.Experts(module(intermediate_size=32)).set_weights(*own)
 
 
 @torch.no_grad()

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +152,20 @@ def _refuse_missing(name: str, missing: list[str]) -> None:
             f"{name} has no {', '.join(map(shown, missing[:3]))}{rest}, which would have random "
             "values; expected a whole checkpoint, with the names that transformers has for gpt-oss."
         )
+
+
+def _refuse_other_shapes(model: nn.Module, shapes: Mapping[str, list[int]]) -> None:
+    """transformers compares no shapes where a quantizer takes part.
+
+    Raises:
+        Error: naming the first tensor that has another shape than the model had by its config.
+    """
+    for name, tensor in sorted(model.state_dict().items()):
+        if name in shapes and list(tensor.shape) != shapes[name]:
+            raise Error(
+                f"{shown(name)} must have shape {shapes[name]} by the model's config, but the "
+                f"checkpoint's has {list(tensor.shape)}."
+            )
 
 
 def _config(name: str) -> Any:
@@ -373,9 +387,11 @@ class KernelsQuantizer(HfQuantizer):
         )  # fmt: skip
         ignored = getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()
         model._keys_to_ignore_on_load_unexpected = {*ignored, r"experts\..*_(blocks|scales)$"}
+        self._shapes = {name: list(t.shape) for name, t in model.state_dict().items()}
 
     def _process_model_after_weight_loading(self, model: Any, **_: Any) -> None:
         wanted = self.quantization_config
+        _refuse_other_shapes(model, self._shapes)
         _fill(model, self._source, wanted.device, wanted.progress, self._packed)
 
     @property
