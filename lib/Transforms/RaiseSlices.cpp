@@ -168,23 +168,31 @@ struct SliceOfSlice : OpRewritePattern<tensor::ExtractSliceOp> {
   LogicalResult matchAndRewrite(tensor::ExtractSliceOp op,
                                 PatternRewriter &rewriter) const override {
     auto outer = op.getSource().getDefiningOp<tensor::ExtractSliceOp>();
-    if (!outer || !outer.hasUnitStride() || outer.getDroppedDims().any() ||
-        !isDecoded(op.getSource()))
+    if (!outer || outer.getDroppedDims().any() || !isDecoded(op.getSource()))
       return rewriter.notifyMatchFailure(op, "no slice of a slice of weights");
-    SmallVector<OpFoldResult> offsets;
-    for (auto [inner, from] :
-         llvm::zip_equal(op.getMixedOffsets(), outer.getMixedOffsets())) {
-      const auto a = getConstantIntValue(inner), b = getConstantIntValue(from);
+    SmallVector<OpFoldResult> offsets, strides;
+    for (int64_t dim = 0; dim < op.getSourceType().getRank(); ++dim) {
+      const OpFoldResult inner = op.getMixedOffsets()[dim],
+                         from = outer.getMixedOffsets()[dim];
+      const auto a = getConstantIntValue(inner), b = getConstantIntValue(from),
+                 step = getConstantIntValue(op.getMixedStrides()[dim]),
+                 outerStep = getConstantIntValue(outer.getMixedStrides()[dim]);
+      if (!outerStep || (!step && outerStep != 1))
+        return rewriter.notifyMatchFailure(op, "a stride that is not known");
+      strides.push_back(
+          outerStep == 1
+              ? op.getMixedStrides()[dim]
+              : OpFoldResult(rewriter.getIndexAttr(*step * *outerStep)));
       if (a && b)
-        offsets.push_back(rewriter.getIndexAttr(*a + *b));
-      else if (a == 0 || b == 0)
+        offsets.push_back(rewriter.getIndexAttr(*a * *outerStep + *b));
+      else if (a == 0 || (b == 0 && outerStep == 1))
         offsets.push_back(a ? from : inner);
       else
         return rewriter.notifyMatchFailure(op, "a sum of offsets");
     }
     rewriter.replaceOpWithNewOp<tensor::ExtractSliceOp>(
         op, op.getType(), outer.getSource(), offsets, op.getMixedSizes(),
-        op.getMixedStrides());
+        strides);
     return success();
   }
 };

@@ -171,6 +171,18 @@ def _of_one_expert() -> Iterator[Variation]:
     yield Variation("join-stacked-experts", program(two, (2, N1, K)))
 
 
+def _every_second_row() -> str:
+    """The halves of every second row of each expert, from the second row on, swapped."""
+    whole, rows, part = (_tensor((E, n, K)) for n in (N1, N1 // 2, N1 // 4))
+    half = f"[{E}, {N1 // 4}, {K}] [1, 1, 1] : {rows} to {part}"
+    return f"""%odd = tensor.extract_slice %w[0, 1, 0] [{E}, {N1 // 2}, {K}] [1, 2, 1]
+      : {whole} to {rows}
+  %one = tensor.extract_slice %odd[0, {N1 // 4}, 0] {half}
+  %two = tensor.extract_slice %odd[0, 0, 0] {half}
+  %joined = tensor.concat dim(1) %one, %two : ({part}, {part}) -> {rows}
+"""
+
+
 def _slices() -> Iterator[Variation]:
     """Slices of one decode that are joined in another order, and one without its neighbours."""
     half = (E, N1 // 2, K)
@@ -191,6 +203,7 @@ def _slices() -> Iterator[Variation]:
     yield Variation("join-swapped-blocks", text)
     text = program(_slice("%joined", "%w", (0, 0, 32), blocks), blocks)
     yield Variation("slice-of-blocks", text)
+    yield Variation("join-swapped-halves-of-every-second-row", program(_every_second_row(), half))
     yield from _of_one_expert()
     cut = (E, N1, 32)
     text = program(_slice("%joined", "%w", (0, 0, 16), cut), cut)
