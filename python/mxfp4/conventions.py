@@ -111,6 +111,7 @@ FORMATS = (
     MXFP4,
     Format("MXFP6", ("U8", "I8", "U32", "F6_E2M3", "F6_E3M2"), SCALES, 24),
     Format("MXFP8", ("U8", "I8", "U32", *_FP8), SCALES, 32),
+    Format("NVFP4", ("U32",), ("U8",), 8),  # as MLX has it, whose scales are E4M3 in U8
     Format("4-bit codes with a power of two for each 16", CODES, SCALES, 8),
     Format("NVFP4", CODES, _FP8, 8),
     Format("FP8", _FP8, (*_FLOATS, "U8", "F8_E8M0")),

@@ -27,7 +27,7 @@ def program(verdict: Verdict) -> str:
     text = (PROGRAMS / f"{verdict.name}.mlir").read_text()
     if not verdict.name.endswith(".stablehlo"):
         return text
-    pytest.importorskip("jax", reason="JAX reads StableHLO: pip install jax")
+    pytest.importorskip("jax", reason="JAX reads StableHLO; see tools/setup --models")
     from mxfp4.integrations.jax import generic
 
     return generic(text)

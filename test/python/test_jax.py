@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-jax = pytest.importorskip("jax", reason="JAX is not installed: pip install jax")
+jax = pytest.importorskip("jax", reason="JAX is not installed; see tools/setup --models")
 
 import mxfp4  # noqa: E402
 from kernels import needs_both  # noqa: E402
