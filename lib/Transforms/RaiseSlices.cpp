@@ -179,10 +179,9 @@ struct SliceOfSlice : OpRewritePattern<tensor::ExtractSliceOp> {
                  outerStep = getConstantIntValue(outer.getMixedStrides()[dim]);
       if (!outerStep || (!step && outerStep != 1))
         return rewriter.notifyMatchFailure(op, "a stride that is not known");
-      strides.push_back(
-          outerStep == 1
-              ? op.getMixedStrides()[dim]
-              : OpFoldResult(rewriter.getIndexAttr(*step * *outerStep)));
+      strides.push_back(outerStep == 1 ? op.getMixedStrides()[dim]
+                                       : OpFoldResult(rewriter.getIndexAttr(
+                                             *step * *outerStep)));
       if (a && b)
         offsets.push_back(rewriter.getIndexAttr(*a * *outerStep + *b));
       else if (a == 0 || (b == 0 && outerStep == 1))
