@@ -121,11 +121,13 @@ def test_tall_tiles_promote_after_half_steps(k: int, accumulation: str) -> None:
 
 
 @needs_both
-@pytest.mark.parametrize("slices", [2, 3])
-def test_promotion_overlaps_decode_in_slices(slices: int) -> None:
-    """K slices have intervals of their own, so that sums are compared that are exact."""
-    x, weights = data(2, 64, 1536, 20, "exact")
-    problem = Problem(2, 64, 1536, layout=FP8)
+@pytest.mark.parametrize(("slices", "steps"), [(2, 12), (2, 14), (3, 12), (3, 21), (3, 23)])
+def test_promotion_overlaps_decode_in_slices(slices: int, steps: int) -> None:
+    """K slices have intervals of their own, so that sums are compared that are exact. Of 14 and 21
+    steps each slice has seven, and of 23 the last has two more than the others."""
+    k = 128 * steps
+    x, weights = data(2, 64, k, 20, "exact")
+    problem = Problem(2, 64, k, layout=FP8)
     kernel = compile_artifact(problem, f"schedule={overlapped(64, 16, 4, slices)}")
     offsets = offsets_of((17, 3))
     run = simulate(kernel, x, weights, offsets)

@@ -147,3 +147,23 @@ def test_slices_that_do_not_divide_the_steps(slices: int, steps: int, width: str
     artifact = compile_kernel(problem, f"schedule={schedule}")
     found = complaints(artifact, case, multiprocessors=1, launches=2)
     assert not found, "\n".join(found)
+
+
+FULL_FIRST = (
+    "#mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16, warps_rows = 4, "
+    "warps_tokens = 1, stages = 6, placement = register, ctas = 1, token_step = 8, "
+    "copy_warps = 1, full_tiles_first = true>"
+)
+
+
+@pytest.mark.parametrize(("tiles", "is_early"), [(3, False), (32, False), (33, True), (40, True)])
+def test_numbers_of_tiles_are_taken_early_in_launches_of_many(tiles: int, is_early: bool) -> None:
+    """Two CTAs of 16 tiles each have few. One that takes numbers early takes one more in the end,
+    and both count that they have ended."""
+    case = Case(Problem(2, 64, 64), (16 * tiles - 16, 16))
+    artifact = compile_kernel(case.problem, f"schedule={FULL_FIRST}")
+    found = complaints(artifact, case, multiprocessors=2, launches=3)
+    assert not found, "\n".join(found)
+    run = simulate(artifact, case.activations(), case.weights(), case.offsets(), multiprocessors=2)
+    added = run.statistics["by_opcode"]["atom.global.add.u32"]
+    assert added == tiles + 2 + 2 * is_early

@@ -178,7 +178,7 @@ def drawn_tile(draw: st.DrawFn, form: Any, accumulation: str | None) -> dict[str
     sums = 96 if accumulation and accumulation != "fast" else 160
     tokens = 8 * draw(st.integers(1, min(32, 4 * sums * warps // rows)))
     steps = -(-form.k // (128 if accumulation else 64))
-    slices = min(draw(st.integers(1, 5)), steps, 20 // warps)
+    slices = min(draw(st.integers(1, 6)), steps, 24 // warps)
     copying = slices if slices > 1 else draw(st.integers(1, min(3, rows // 64 + 1)))
     return {
         "instruction": "wgmma_fp8" if accumulation else "wgmma", "rows": rows, "tokens": tokens,
