@@ -41,7 +41,7 @@ bool mxfp4::isDecoded(Value value) {
     if (isa<DequantizeOp>(op))
       return true;
     // What a body takes differs from iteration to iteration.
-    if (isa<linalg::LinalgOp>(op->getParentOp()))
+    if (op->getParentOfType<linalg::LinalgOp>())
       return false;
     auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
     auto widen = dyn_cast<arith::ExtFOp>(op);

@@ -137,6 +137,14 @@ def _gate_and_up() -> Iterator[Variation]:
     three = [*parts, ("%w", (E, N1, K))]
     yield Variation("join-three", program(concat(three, 1), (E, 2 * N1 + N2, K)))
     yield Variation("join-three-branches", program(branches(three, 1), (E, 2 * N1 + N2, K)))
+    short = [("%w", (E, N1 // 2, K)), parts[1]]
+    inside = branches(short, 1).replace(
+        "%r0 = tensor.extract %w[",
+        f"%cut = tensor.extract_slice %w[0, 8, 0] [{E}, {N1 // 2}, {K}] [1, 1, 1] : "
+        f"{_tensor((E, N1, K))} to {_tensor((E, N1 // 2, K))}\n%r0 = tensor.extract %cut[",
+    )
+    text = program(inside, joined(short, 1))
+    yield Variation("join-branches-with-a-slice-inside", text, remark=_MORE)
     overlap = program(inserts(parts, 1, [0, 1], shift=8), shape)
     yield Variation("join-overlapping", overlap, remark=_MORE)
 
