@@ -133,6 +133,14 @@ def LowerProgram : Pass<"mxfp4-lower-program"> {
     - rings to two arrays of mbarriers, and cursors to a slot and a parity, which
       loops carry.
 
+    The thread that hands out tiles takes the number of the next one ahead of
+    everything that takes time. With `full_tiles_first`, tiles of one kind, activations
+    of 16 bits, weights that are decoded to registers, no expert
+    ids and no rows that are brought, it does so in launches of more than 16 tiles for
+    each CTA alone. With fewer, and where the first tile is handed out elsewhere or
+    ahead of `griddepcontrol.wait`, it takes a number when the queue has a slot for its
+    tile.
+
     A `mxfp4.k_loop` without a ring becomes a loop in which the CTA waits for its
     copies and synchronises before and after the multiplication.
 
