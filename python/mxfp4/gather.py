@@ -98,6 +98,7 @@ def find_experts(tensors: Mapping[str, Stored]) -> Found:
         else:
             stacks[base] = _matrix(pair, experts=True)
     _halves(tensors, pairs, found)
+    _check_gates(stacks, tensors, found.left_out)
     for base, experts in groups.items():
         gathered = _gathered(base, experts, found.left_out)
         _check_whole(base, gathered, tensors)
@@ -251,6 +252,25 @@ def _check_whole(
                         f"{shown(group)}: {shown(last)} is there for all experts, but "
                         f"{shown(sibling)} is missing.{_HINT}"
                     )
+
+
+def _check_gates(
+    stacks: Mapping[str, Matrices], tensors: Mapping[str, Stored], left_out: Mapping[str, str]
+) -> None:
+    """Check that stacks of gates have stacks of ups, or ups in another format.
+
+    Raises:
+        Error: if one is missing, or has codes and no scales.
+    """
+    for name in stacks:
+        group, dot, last = name.rpartition(".")
+        for mlp in (m for m in MLPS if m.gate == last):
+            up = f"{group}{dot}{mlp.up}"
+            codes = [tensors[up + n.codes] for n in NAMINGS if up + n.codes in tensors]
+            other = up in left_out or any(t.dtype not in CODES for t in codes)
+            if up not in stacks and not other:
+                what = f"{shown(codes[0].name)} has no scales" if codes else "it is missing"
+                raise Error(f"{shown(name)} needs {shown(up)}, but {what}.{_HINT}")
 
 
 def _fused(stacks: dict[str, Matrices]) -> dict[str, ExpertTensor]:

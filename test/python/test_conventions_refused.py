@@ -175,6 +175,34 @@ def test_other_layers_of_mlx(tmp_path: Path, rng: np.random.Generator) -> None:
             Checkpoint(tmp_path / "o.safetensors")
 
 
+@pytest.mark.parametrize(
+    ("lost", "text"),
+    [
+        (("weight", "scales"), r"l\.switch_mlp\.gate_proj needs l\.switch_mlp\.up_proj, but it is "
+                               r"missing\. If this is one file of several"),
+        (("scales",), r"needs .*, but l\.switch_mlp\.up_proj\.weight has no scales\."),
+    ],
+)  # fmt: skip
+def test_stacks_of_gates_without_ups(
+    tmp_path: Path, rng: np.random.Generator, lost: tuple[str, ...], text: str
+) -> None:
+    """A model whose gates were packed alone would run and be wrong."""
+    q, mlx = random_weights(rng, 2, 64, 64), next(n for n in NAMINGS if n.used_by == "MLX")
+    tensors: Tensors = {}
+    for name in ("gate", "up", "down"):
+        tensors |= pair(f"l.switch_mlp.{name}_proj", q, mlx, "U32")
+    for end in lost:
+        del tensors[f"l.switch_mlp.up_proj.{end}"]
+    path = tmp_path / "m.safetensors"
+    write_safetensors(path, tensors)
+    with pytest.raises(Error, match=text):
+        Checkpoint(path)
+    if len(lost) == 2:
+        values = ("BF16", (2, 64, 64), bytes(2 * 2 * 64 * 64))
+        write_safetensors(path, tensors | {"l.switch_mlp.up_proj.weight": values})
+        assert "l.switch_mlp.gate_proj" in Checkpoint(path).experts
+
+
 def test_unrelated_tensors_are_no_error(tmp_path: Path, rng: np.random.Generator) -> None:
     q = random_weights(rng, 2, 4, 32)
     stray: Tensors = {
