@@ -24,8 +24,8 @@ namespace mxfp4 {
 mlir::Value emitIsGoingOn(mlir::ImplicitLocOpBuilder &b, BlockMatmulOp op,
                           mlir::Value number);
 
-/// Whether step `number` of `count` is the last one of its sums. Without a count
-/// it is not the last of all.
+/// Whether step `number` of `count` is the last one of its sums. Without a
+/// count it is not the last of all.
 mlir::Value emitIsEnd(mlir::ImplicitLocOpBuilder &b, BlockMatmulOp op,
                       mlir::Value number, mlir::Value count);
 

@@ -197,7 +197,7 @@ def matmuls() -> Iterator[Variation]:
             X,
             Y,
         ),
-        remark="slice whole rows",
+        matmuls=2,
     )
     yield Variation(
         "one-hot",

@@ -19,12 +19,14 @@ class Variation:
         text: a function of rows, codes and scales.
         options: promises that it needs.
         remark: what is said where it is not raised; empty if it is.
+        matmuls: how many matmuls, each a kernel of its own, it becomes where it is raised.
     """
 
     name: str
     text: str
     options: str = "scales=2,254"
     remark: str = ""
+    matmuls: int = 1
 
 
 def numbers(values: list[float]) -> str:
