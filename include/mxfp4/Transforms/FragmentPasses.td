@@ -97,9 +97,10 @@ def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
     next decoded, the thread waits for all groups and adds their sums to those in f32,
     in a branch. Where they leave registers for fragments of whole steps, a first interval
     of several steps that two steps or more follow has a loop of its own: its sums are
-    those that others are added to. (With a warp that brings rows, up to 80 sums per
-    thread.) An odd number of steps behind it is in a loop that is left between two of
-    them, and the last interval is added behind that.
+    those that others are added to. In kernels with a warp that brings rows, only tiles
+    with up to 80 sums per thread have this loop. An odd number of steps behind the
+    first interval is in a loop that is left between two steps, and the sums of the
+    last interval are added behind that loop.
 
     Preconditions: a `mxfp4.k_loop` that drains a ring and holds one
     `mxfp4.block_matmul`, of a schedule with
@@ -133,13 +134,13 @@ def LowerProgram : Pass<"mxfp4-lower-program"> {
     - rings to two arrays of mbarriers, and cursors to a slot and a parity, which
       loops carry.
 
-    The thread that hands out tiles takes the number of the next one ahead of
-    everything that takes time. With `full_tiles_first`, tiles of one kind, activations
-    of 16 bits, weights that are decoded to registers, no expert
-    ids and no rows that are brought, it does so in launches of more than 16 tiles for
-    each CTA alone. With fewer, and where the first tile is handed out elsewhere or
-    ahead of `griddepcontrol.wait`, it takes a number when the queue has a slot for its
-    tile.
+    The thread that hands out tiles takes the number of the next tile early, ahead of
+    everything that takes time, or late, when the queue has a slot for the tile. A
+    number is taken late where the first tile is handed out elsewhere or ahead of
+    `griddepcontrol.wait`. With `full_tiles_first`, tiles of one kind, activations of
+    16 bits, weights that are decoded to registers, no expert ids and no rows that are
+    brought, the thread decides at run time: late in launches of up to 16 tiles for
+    each CTA, early in larger ones.
 
     A `mxfp4.k_loop` without a ring becomes a loop in which the CTA waits for its
     copies and synchronises before and after the multiplication.
