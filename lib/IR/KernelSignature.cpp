@@ -47,6 +47,16 @@ Problem mxfp4::schedulingProblem(GroupedMatmulOp op, int64_t rowsHint) {
   return problem;
 }
 
+LogicalResult mxfp4::checkRowsHint(Operation *op, StringRef pass,
+                                   int64_t rowsHint) {
+  if (rowsHint >= 0)
+    return success();
+  return op->emitError() << pass
+                         << " expects rows-hint= with a number of rows, or 0 "
+                            "where it is not known, but got "
+                         << rowsHint;
+}
+
 /// `with` of a size, if it is known.
 static int64_t map(int64_t size, function_ref<int64_t(int64_t)> with) {
   return ShapedType::isDynamic(size) ? size : with(size);

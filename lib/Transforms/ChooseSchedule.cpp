@@ -58,13 +58,8 @@ struct ChooseSchedulePass
         return signalPassFailure();
       }
     }
-    if (rowsHint < 0) {
-      getOperation()->emitError()
-          << "mxfp4-choose-schedule expects rows-hint= with a number of rows, "
-             "or 0 where it is not known, but got "
-          << rowsHint.getValue();
+    if (failed(checkRowsHint(getOperation(), kChooseSchedule, rowsHint)))
       return signalPassFailure();
-    }
     Device asked;
     if (const std::string problem =
             device.empty() ? "" : mxfp4::parse(device, asked);

@@ -8,6 +8,7 @@
 #include "KernelOutlining.h"
 #include "RoutingKernels.h"
 
+#include "mxfp4/IR/KernelSignature.h"
 #include "mxfp4/IR/RoutingKernel.h"
 #include "mxfp4/Transforms/Passes.h"
 
@@ -183,13 +184,8 @@ struct TileRoutingPass : mxfp4::impl::TileRoutingBase<TileRoutingPass> {
   using TileRoutingBase::TileRoutingBase;
 
   void runOnOperation() override {
-    if (rowsHint < 0) {
-      getOperation()->emitError()
-          << "mxfp4-tile-routing expects rows-hint= with a number of rows, or "
-             "0 where it is not known, but got "
-          << rowsHint.getValue();
+    if (failed(checkRowsHint(getOperation(), "mxfp4-tile-routing", rowsHint)))
       return signalPassFailure();
-    }
     const SmallVector<RoutingKernel> kernels =
         findRoutingKernels(getOperation(), rowsHint);
     for (const RoutingKernel &kernel : kernels)

@@ -35,6 +35,10 @@ struct MatmulSizes {
 /// ShapedType::kDynamic.
 Problem schedulingProblem(GroupedMatmulOp op, int64_t rowsHint = 0);
 
+/// Diagnoses a `rows-hint` of a pass that is negative; 0 means unknown.
+llvm::LogicalResult checkRowsHint(mlir::Operation *op, llvm::StringRef pass,
+                                  int64_t rowsHint);
+
 /// An operand of mxfp4.grouped_matmul.
 struct MatmulOperand {
   /// Of the kernel's argument; with "-" for "_", of the word for an optional
