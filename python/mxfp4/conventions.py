@@ -52,6 +52,9 @@ NAMINGS = (
 SECOND_SCALES = (".weight_scale_2", ".weight_global_scale", ".weight_zero_point", ".weight_g_idx")
 """Tensors next to codes and scales without which the weights are not codes times scales."""
 
+AFFINE = ".biases"
+"""Ending of what MLX's affine quantisation adds to codes times scales. A layer's own is `.bias`."""
+
 
 @dataclass(frozen=True)
 class Mlp:

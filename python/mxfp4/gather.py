@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from ._safetensors import Stored
 from .conventions import (
+    AFFINE,
     CODES,
     EXPERT,
     FORMATS,
@@ -140,6 +141,12 @@ def _not_mxfp4(pair: _Pair, tensors: Mapping[str, Stored]) -> str | None:
     known = next((f for f in FORMATS if f.fits(codes, scales)), None)
     second = [pair.base + s for s in SECOND_SCALES if pair.base + s in tensors]
     what = f"{codes} with {scales}"
+    if pair.base + AFFINE in tensors:
+        return (
+            f"{what} and {shown(pair.base + AFFINE)} is of MLX's affine quantisation, which is not "
+            'read; expected its mode="mxfp4", which has scales in U8, one for 32 values, and no '
+            "biases, as mlx_lm.convert -q --q-mode mxfp4 --q-group-size 32 makes of the original"
+        )
     if known is MXFP4 and second:
         return f"{what} also needs {shown(second[0])}, which MXFP4 does not have"
     if known is MXFP4:

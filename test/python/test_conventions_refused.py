@@ -109,6 +109,26 @@ def test_sets_that_are_not_whole(
         Checkpoint(tmp_path / "m.safetensors")
 
 
+@pytest.mark.parametrize(("scales", "bits"), [(("BF16", 4), 16), (("F16", 1), 16), (("U8", 2), 8)])
+def test_affine_weights_of_mlx_are_refused(
+    tmp_path: Path, scales: tuple[str, int], bits: int
+) -> None:
+    """Also where codes and scales alone would be MXFP4: the biases are part of the weights."""
+    dtype, groups = scales
+    beside: Raw = (dtype, (2, 4, groups), bytes(8 * groups * bits // 8))
+    up = "l.switch_mlp.up_proj"
+    tensors: Tensors = {f"{up}.weight": ("U32", (2, 4, 8), bytes(256)), f"{up}.bias": beside,
+                        f"{up}.scales": beside, f"{up}.biases": beside}  # fmt: skip
+    write_safetensors(tmp_path / "m.safetensors", tensors)
+    source = Checkpoint(tmp_path / "m.safetensors")
+    assert not source.experts
+    with pytest.raises(Error, match=r"up_proj\.biases is of MLX's affine .* expected its mode"):
+        source.require()
+    del tensors[f"{up}.biases"]
+    write_safetensors(tmp_path / "m.safetensors", tensors)
+    assert bool(Checkpoint(tmp_path / "m.safetensors").experts) == (dtype == "U8")
+
+
 @pytest.mark.parametrize(
     ("codes", "scales", "name"),
     [

@@ -272,6 +272,11 @@ def test_kernels_for_single_tokens_and_for_many() -> None:
     [
         ({"quantization_config": None}, "says 'gpt_oss' and None"),
         ({"quantization_config": {"quant_method": "fp8"}}, "says 'gpt_oss' and 'fp8'"),
+        ({"quantization_config": None, "quantization": {"group_size": 64, "bits": 4}},
+         r"is quantised by MLX \(mode affine\), .* expected a checkpoint of transformers"),
+        ({"quantization_config": {"group_size": 32, "bits": 4, "mode": "mxfp4"},
+          "quantization": {"group_size": 32, "bits": 4, "mode": "mxfp4"}},
+         r"MLX \(mode mxfp4\), .* such as openai/gpt-oss-20b\. The experts .* by `mxfp4 pack`"),
         ({"intermediate_size": 32},
          r"gate_up_proj_bias must have shape \[8, 64\] by the model's config, but the checkpoint's "
          r"has \[8, 128\]"),

@@ -111,6 +111,7 @@ def load(
     config = options.pop("config", None) or _config(name)
     found = getattr(config, "quantization_config", None)
     method = found.get("quant_method") if isinstance(found, dict) else None
+    _refuse_mlx(name, config)
     if config.model_type != "gpt_oss" or method != "mxfp4":
         raise Error(
             f"{name} must be a gpt_oss model quantised by mxfp4, but its config.json says "
@@ -138,6 +139,23 @@ def load(
     model, info = loaded
     _refuse_missing(name, sorted(info["missing_keys"]))
     return model if device is None else model.to(device)
+
+
+def _refuse_mlx(name: str, config: Any) -> None:
+    """MLX has other names for gpt-oss's tensors, and quantises more than the experts.
+
+    Raises:
+        Error: if a checkpoint is MLX's, whatever its mode.
+    """
+    found = getattr(config, "quantization", None)
+    if isinstance(found, dict) and "group_size" in found:
+        mode = shown(found.get("mode", "affine"))
+        raise Error(
+            f"{name} is quantised by MLX (mode {mode}), whose tensors have other names; expected a "
+            'checkpoint of transformers, whose config.json has "quant_method": "mxfp4": load the '
+            "one that MLX's was made of, such as openai/gpt-oss-20b. The experts of MLX's mode "
+            "mxfp4 are read by `mxfp4 pack` and mxfp4.Checkpoint."
+        )
 
 
 def _refuse_missing(name: str, missing: list[str]) -> None:
