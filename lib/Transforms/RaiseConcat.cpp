@@ -11,7 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ContractionForm.h"
-#include "DecodeBlocks.h"
+#include "MoveDecode.h"
 #include "Raise.h"
 #include "TensorType.h"
 
@@ -196,20 +196,8 @@ struct SliceBeforeDecode : OpRewritePattern<tensor::ConcatOp> {
         value = reshape->getOperand(0);
       }
       auto slice = value.getDefiningOp<tensor::ExtractSliceOp>();
-      auto decode =
-          slice ? slice.getSource().getDefiningOp<DequantizeOp>() : nullptr;
-      if (!decode || !keepsBlocks(slice) || !slice.getType().hasStaticShape())
-        continue;
-      rewriter.setInsertionPoint(slice);
-      Value codes = sliceBlocks(rewriter, slice, decode.getCodes()),
-            scales = sliceBlocks(rewriter, slice, decode.getScales());
-      Value init = tensor::EmptyOp::create(rewriter, slice.getLoc(),
-                                           slice.getType().getShape(),
-                                           slice.getType().getElementType());
-      rewriter.replaceOpWithNewOp<DequantizeOp>(slice, slice.getType(), codes,
-                                                scales, init,
-                                                decode.getPromisesAttr());
-      return success();
+      if (slice && succeeded(decodeAfterSlice(slice, rewriter)))
+        return success();
     }
     return rewriter.notifyMatchFailure(op, "joins no slices of weights");
   }
@@ -231,43 +219,12 @@ struct ConcatBeforeReshape : OpRewritePattern<tensor::ConcatOp> {
       return success();
     for (Value value : op.getInputs())
       if (auto part = value.getDefiningOp<Op>())
-        if (auto decode = part.getSrc().template getDefiningOp<DequantizeOp>())
-          if (succeeded(moveReshape(part, decode, rewriter)))
-            return success();
+        if (succeeded(decodeAfterReshape(part, rewriter)))
+          return success();
     return rewriter.notifyMatchFailure(op, "joins no reshaped weights");
   }
 
 private:
-  /// The part as a decode of codes and scales that are reshaped.
-  static LogicalResult moveReshape(Op part, DequantizeOp decode,
-                                   PatternRewriter &rewriter) {
-    SmallVector<ReassociationIndices> groups = part.getReassociationIndices();
-    RankedTensorType to = part.getResultType();
-    if (groups.empty() || groups.back().size() != 1 || !to.hasStaticShape() ||
-        !tensorType(decode.getCodes()).hasStaticShape())
-      return failure();
-    Location loc = part.getLoc();
-    const auto reshape = [&](Value value, ArrayRef<int64_t> tail) -> Value {
-      SmallVector<ReassociationIndices> own(groups);
-      SmallVector<int64_t> shape(to.getShape().drop_back());
-      for (auto [i, extent] : llvm::enumerate(tail)) {
-        shape.push_back(extent);
-        if (i > 0)
-          own.push_back({own.back().back() + 1});
-      }
-      return Op::create(rewriter, loc, tensorType(value).clone(shape), value,
-                        own);
-    };
-    const int64_t blocks = tensorType(decode.getScales()).getShape().back();
-    Value codes = reshape(decode.getCodes(), {blocks, 16}),
-          scales = reshape(decode.getScales(), {blocks});
-    Value init = tensor::EmptyOp::create(rewriter, loc, to.getShape(),
-                                         to.getElementType());
-    rewriter.replaceOpWithNewOp<DequantizeOp>(part, to, codes, scales, init,
-                                              decode.getPromisesAttr());
-    return success();
-  }
-
   static LogicalResult joinSources(tensor::ConcatOp op, ArrayRef<Op> parts,
                                    PatternRewriter &rewriter) {
     Op first = parts[0];

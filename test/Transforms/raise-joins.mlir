@@ -353,3 +353,30 @@ func.func @two_unknown_offsets(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>, 
       : tensor<2x96x64xbf16> to tensor<1x96x64xbf16>
   return %w : tensor<1x96x64xbf16>
 }
+
+// -----
+
+// What is decoded later, because it is joined in another shape, may be used by
+// others before it is joined.
+
+// CHECK-LABEL: func @used_before_it_is_joined(
+// CHECK:         %[[W:.*]] = mxfp4.dequantize {{.*}} -> tensor<2x2x48x64xbf16>
+// CHECK:         linalg.negf ins(%[[W]]
+// CHECK:         tensor.concat dim(1) {{.*}}i8>
+func.func @used_before_it_is_joined(%c: tensor<2x96x2x16xi8>, %s: tensor<2x96x2xi8>,
+    %d: tensor<2x2x48x2x16xi8>, %t: tensor<2x2x48x2xi8>)
+    -> (tensor<2x2x48x64xbf16>, tensor<2x4x48x64xbf16>) {
+  %ve = tensor.empty() : tensor<2x96x64xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<2x96x2x16xi8>) scales(%s : tensor<2x96x2xi8>)
+      outs(%ve : tensor<2x96x64xbf16>) -> tensor<2x96x64xbf16>
+  %we = tensor.empty() : tensor<2x2x48x64xbf16>
+  %w = mxfp4.dequantize codes(%d : tensor<2x2x48x2x16xi8>) scales(%t : tensor<2x2x48x2xi8>)
+      outs(%we : tensor<2x2x48x64xbf16>) -> tensor<2x2x48x64xbf16>
+  %halves = tensor.expand_shape %v [[0], [1, 2], [3]] output_shape [2, 2, 48, 64]
+      : tensor<2x96x64xbf16> into tensor<2x2x48x64xbf16>
+  %negated = linalg.negf ins(%halves : tensor<2x2x48x64xbf16>)
+      outs(%we : tensor<2x2x48x64xbf16>) -> tensor<2x2x48x64xbf16>
+  %both = tensor.concat dim(1) %halves, %w
+      : (tensor<2x2x48x64xbf16>, tensor<2x2x48x64xbf16>) -> tensor<2x4x48x64xbf16>
+  return %negated, %both : tensor<2x2x48x64xbf16>, tensor<2x4x48x64xbf16>
+}

@@ -1,0 +1,33 @@
+//===- MoveDecode.h - Decodes behind moves of their values ------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_LIB_TRANSFORMS_MOVEDECODE_H
+#define MXFP4_LIB_TRANSFORMS_MOVEDECODE_H
+
+#include "mxfp4/IR/MXFP4.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/PatternMatch.h"
+
+namespace mxfp4 {
+
+/// Decodes after a slice of whole blocks was cut out of codes and scales.
+llvm::LogicalResult decodeAfterSlice(mlir::tensor::ExtractSliceOp slice,
+                                     mlir::PatternRewriter &rewriter);
+
+/// Decodes after codes and scales were reshaped, where K stays as it is.
+template <typename Reshape>
+llvm::LogicalResult decodeAfterReshape(Reshape reshape,
+                                       mlir::PatternRewriter &rewriter);
+
+/// One of these for the first of the reshapes and slices that give `value`,
+/// which is next to a decode.
+llvm::LogicalResult decodeAfterMove(mlir::Value value,
+                                    mlir::PatternRewriter &rewriter);
+
+} // namespace mxfp4
+
+#endif // MXFP4_LIB_TRANSFORMS_MOVEDECODE_H
