@@ -15,6 +15,7 @@
 #define MXFP4_LIB_TRANSFORMS_CONTRACTIONFORM_H
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 namespace mxfp4 {
 
@@ -63,6 +64,9 @@ llvm::SetVector<mlir::Operation *> sliceInBody(mlir::linalg::LinalgOp op,
 
 /// Whether a value is decoded weights, moved or widened at most.
 bool isDecoded(mlir::Value value);
+
+/// What an operation takes out of decoded weights, element by element, or null.
+mlir::tensor::ExtractOp gatherOf(mlir::linalg::LinalgOp op);
 
 /// For each dimension of the result of a transposition, which may widen the
 /// elements, the dimension of its input; nullopt for anything else.

@@ -90,6 +90,7 @@ private:
     tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, &getContext());
     populateRaiseRowsPatterns(patterns);
     populateRaiseGatherPatterns(patterns);
+    populateGatherBlocksPatterns(patterns);
     populateRaiseLoopPatterns(patterns);
     populateRaiseProductPatterns(patterns);
     populateSpellConcatPatterns(patterns);

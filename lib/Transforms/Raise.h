@@ -101,6 +101,10 @@ void populateRaiseRowsPatterns(mlir::RewritePatternSet &patterns);
 /// Gathers of decoded weights become ones by numbers in a tensor.
 void populateRaiseGatherPatterns(mlir::RewritePatternSet &patterns);
 
+/// Rows of decoded weights that constants select are taken out of codes and
+/// scales.
+void populateGatherBlocksPatterns(mlir::RewritePatternSet &patterns);
+
 /// Loops of contractions that run over several things at once become several,
 /// and sums over the experts of a row come behind the matmul.
 void populateRaiseLoopPatterns(mlir::RewritePatternSet &patterns);

@@ -11,15 +11,16 @@
 //===----------------------------------------------------------------------===//
 
 #include "ContractionForm.h"
+#include "MoveDecode.h"
 #include "Raise.h"
+#include "TensorType.h"
 
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 using namespace mxfp4;
 
-/// What an operation takes out of decoded weights, element by element, or null.
-static tensor::ExtractOp gatherOf(linalg::LinalgOp op) {
+tensor::ExtractOp mxfp4::gatherOf(linalg::LinalgOp op) {
   if (!op || op->getNumResults() != 1 || !op.hasPureTensorSemantics() ||
       op.getNumReductionLoops() != 0)
     return {};
@@ -64,7 +65,16 @@ Value ComputeNumbers::makeNumbers(linalg::GenericOp op, Value index,
         llvm::is_contained(inner->getOperands(), op.getRegionOutputArgs()[0]))
       return {};
   SmallVector<AffineMap> maps;
+  SmallVector<Value> inputs, read;
   for (OpOperand *input : op.getDpsInputOperands()) {
+    BlockArgument argument = op.getMatchingBlockArgument(input);
+    // torch.flip has the weights themselves as an input that it does not read.
+    if (index != argument && llvm::none_of(slice, [&](Operation *inner) {
+          return llvm::is_contained(inner->getOperands(), argument);
+        }))
+      continue;
+    inputs.push_back(input->get());
+    read.push_back(argument);
     AffineMap map = op.getMatchingIndexingMap(input);
     for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
       if (!dims[loop] && map.isFunctionOfDim(loop))
@@ -84,7 +94,7 @@ Value ComputeNumbers::makeNumbers(linalg::GenericOp op, Value index,
                                         rewriter.getI32Type());
   auto body = [&](OpBuilder &b, Location loc, ValueRange arguments) {
     IRMapping mapping;
-    mapping.map(op.getRegionInputArgs(), arguments.drop_back());
+    mapping.map(read, arguments.drop_back());
     for (Operation &inner : op.getBody()->without_terminator()) {
       if (!slice.contains(&inner))
         continue;
@@ -102,8 +112,7 @@ Value ComputeNumbers::makeNumbers(linalg::GenericOp op, Value index,
     linalg::YieldOp::create(b, loc, number);
   };
   return linalg::GenericOp::create(
-             rewriter, op.getLoc(), empty.getType(), op.getInputs(), empty,
-             maps,
+             rewriter, op.getLoc(), empty.getType(), inputs, empty, maps,
              SmallVector<utils::IteratorType>(loops.size(),
                                               utils::IteratorType::parallel),
              body)
@@ -187,6 +196,31 @@ struct DropUnusedGather : OpRewritePattern<linalg::GenericOp> {
   }
 };
 
+/// Gathers by one number in place of two, of a layer and an expert.
+struct MergeNumbers : OpRewritePattern<linalg::GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::GenericOp op,
+                                PatternRewriter &rewriter) const override;
+};
+
+/// Decodes the weights of one layer, or in another shape, before numbers select
+/// some of them.
+struct DecodeBeforeGather : OpRewritePattern<linalg::GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::GenericOp op,
+                                PatternRewriter &rewriter) const override {
+    tensor::ExtractOp extract = gatherOf(op);
+    Operation *move = extract ? extract.getTensor().getDefiningOp() : nullptr;
+    if (!isa_and_nonnull<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(
+            move) ||
+        failed(decodeAfterMove(extract.getTensor(), rewriter)))
+      return rewriter.notifyMatchFailure(op, "no gather of reshaped weights");
+    return success();
+  }
+};
+
 /// Takes a number out of the tensor that it was inserted into others with, as
 /// JAX does with the starts of slices that it gathers.
 struct ExtractInserted : OpRewritePattern<tensor::ExtractOp> {
@@ -231,6 +265,35 @@ TakeNumbersOnce::matchAndRewrite(linalg::GenericOp op,
   return rewriter.notifyMatchFailure(op, "the numbers are no copies");
 }
 
+LogicalResult MergeNumbers::matchAndRewrite(linalg::GenericOp op,
+                                            PatternRewriter &rewriter) const {
+  tensor::ExtractOp extract = gatherOf(op);
+  if (!extract || extract.getIndices().size() < 4)
+    return rewriter.notifyMatchFailure(op, "no gather of layers");
+  const auto isLoop = [](Value index) {
+    return bool(index.getDefiningOp<linalg::IndexOp>());
+  };
+  const OperandRange indices = extract.getIndices();
+  RankedTensorType type = tensorType(extract.getTensor());
+  if (isLoop(indices[1]) || !llvm::all_of(indices.drop_front(2), isLoop) ||
+      !type.hasStaticShape())
+    return rewriter.notifyMatchFailure(op, "no two numbers");
+  SmallVector<ReassociationIndices> groups = {{0, 1}};
+  for (int64_t dim = 2; dim < type.getRank(); ++dim)
+    groups.push_back({dim});
+  Value merged = tensor::CollapseShapeOp::create(rewriter, op.getLoc(),
+                                                 extract.getTensor(), groups);
+  rewriter.setInsertionPoint(extract);
+  Value size =
+      arith::ConstantIndexOp::create(rewriter, op.getLoc(), type.getDimSize(1));
+  Value first = arith::MulIOp::create(rewriter, op.getLoc(), indices[0], size);
+  SmallVector<Value> at = {
+      arith::AddIOp::create(rewriter, op.getLoc(), first, indices[1])};
+  llvm::append_range(at, indices.drop_front(2));
+  rewriter.replaceOpWithNewOp<tensor::ExtractOp>(extract, merged, at);
+  return success();
+}
+
 LogicalResult
 ExtractInserted::matchAndRewrite(tensor::ExtractOp op,
                                  PatternRewriter &rewriter) const {
@@ -264,7 +327,7 @@ ExtractInserted::matchAndRewrite(tensor::ExtractOp op,
 }
 
 void mxfp4::populateRaiseGatherPatterns(RewritePatternSet &patterns) {
-  patterns
-      .add<ComputeNumbers, DropUnusedGather, ExtractInserted, TakeNumbersOnce>(
-          patterns.getContext());
+  patterns.add<ComputeNumbers, DecodeBeforeGather, DropUnusedGather,
+               ExtractInserted, MergeNumbers, TakeNumbersOnce>(
+      patterns.getContext());
 }

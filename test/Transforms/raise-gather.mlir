@@ -262,3 +262,114 @@ func.func @without_dimensions(%x: tensor<8x32xbf16>, %c: tensor<4x48x1x16xi8>,
       outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
   return %y : tensor<8x48xf32>
 }
+
+// -----
+
+#g = affine_map<(t, n, k) -> (t)>
+#w = affine_map<(t, n, k) -> (t, n, k)>
+
+// One layer of all, of which numbers select experts: w[layer][ids].
+
+// CHECK-LABEL: func @layer_then_experts
+// CHECK-SAME:    %[[IDS:[^ ]*]]: tensor<8xi32>, %[[L:[^ ]*]]: index)
+// CHECK:         %[[C1:.*]] = tensor.extract_slice %{{.*}}[%[[L]], 0, 0, 0, 0] [1, 4, 48, 1, 16]
+// CHECK:         %[[C:.*]] = tensor.collapse_shape %[[C1]]
+// CHECK-NOT:     mxfp4.dequantize
+// CHECK:         mxfp4.grouped_matmul {{.*}} weights(%[[C]], {{.*}} expert_ids(%[[IDS]] : tensor<8xi32>)
+func.func @layer_then_experts(%x: tensor<8x32xbf16>, %c: tensor<2x4x48x1x16xi8>,
+    %s: tensor<2x4x48x1xi8>, %ids: tensor<8xi32>, %l: index) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<2x4x48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<2x4x48x1x16xi8>) scales(%s : tensor<2x4x48x1xi8>)
+      outs(%e : tensor<2x4x48x32xbf16>) -> tensor<2x4x48x32xbf16>
+  %one = tensor.extract_slice %w[%l, 0, 0, 0] [1, 4, 48, 32] [1, 1, 1, 1]
+      : tensor<2x4x48x32xbf16> to tensor<1x4x48x32xbf16>
+  %layer = tensor.collapse_shape %one [[0, 1], [2], [3]]
+      : tensor<1x4x48x32xbf16> into tensor<4x48x32xbf16>
+  %ge = tensor.empty() : tensor<8x48x32xbf16>
+  %g = linalg.generic {indexing_maps = [#g, #w],
+                       iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%ids : tensor<8xi32>) outs(%ge : tensor<8x48x32xbf16>) {
+    ^bb0(%id: i32, %o: bf16):
+      %at = arith.index_cast %id : i32 to index
+      %n = linalg.index 1 : index
+      %k = linalg.index 2 : index
+      %v = tensor.extract %layer[%at, %n, %k] : tensor<4x48x32xbf16>
+      linalg.yield %v : bf16
+  } -> tensor<8x48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %y = linalg.batch_matvec ins(%g, %x : tensor<8x48x32xbf16>, tensor<8x32xbf16>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+// -----
+
+#g = affine_map<(t, n, k) -> (t)>
+#w = affine_map<(t, n, k) -> (t, n, k)>
+
+// Two numbers for each row, of a layer and of an expert: w[layers, ids].
+
+// CHECK-LABEL: func @layer_and_expert
+// CHECK-DAG:     %[[C4:.*]] = arith.constant 4 : index
+// CHECK:         %[[NUMBERS:.*]] = linalg.generic
+// CHECK:           %[[FIRST:.*]] = arith.muli %{{.*}}, %[[C4]]
+// CHECK:           arith.addi %[[FIRST]],
+// CHECK-NOT:     mxfp4.dequantize
+// CHECK:         mxfp4.grouped_matmul {{.*}} weights(%{{.*}} : tensor<8x48x1x16xi8>, {{.*}} expert_ids(%[[NUMBERS]] : tensor<8xi32>)
+func.func @layer_and_expert(%x: tensor<8x32xbf16>, %c: tensor<2x4x48x1x16xi8>,
+    %s: tensor<2x4x48x1xi8>, %ls: tensor<8xi32>, %ids: tensor<8xi32>) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<2x4x48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<2x4x48x1x16xi8>) scales(%s : tensor<2x4x48x1xi8>)
+      outs(%e : tensor<2x4x48x32xbf16>) -> tensor<2x4x48x32xbf16>
+  %ge = tensor.empty() : tensor<8x48x32xbf16>
+  %g = linalg.generic {indexing_maps = [#g, #g, #w],
+                       iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%ls, %ids : tensor<8xi32>, tensor<8xi32>) outs(%ge : tensor<8x48x32xbf16>) {
+    ^bb0(%l: i32, %id: i32, %o: bf16):
+      %layer = arith.index_cast %l : i32 to index
+      %at = arith.index_cast %id : i32 to index
+      %n = linalg.index 1 : index
+      %k = linalg.index 2 : index
+      %v = tensor.extract %w[%layer, %at, %n, %k] : tensor<2x4x48x32xbf16>
+      linalg.yield %v : bf16
+  } -> tensor<8x48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %y = linalg.batch_matvec ins(%g, %x : tensor<8x48x32xbf16>, tensor<8x32xbf16>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+// -----
+
+#w = affine_map<(t, n, k) -> (t, n, k)>
+
+// Experts in reverse: the weights themselves are an input that the body does
+// not read.
+
+// CHECK-LABEL: func @reversed_experts
+// CHECK:         %[[NUMBERS:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<4xi32>)
+// CHECK-NOT:     mxfp4.dequantize
+// CHECK:         mxfp4.grouped_matmul {{.*}} expert_ids(%[[NUMBERS]] : tensor<4xi32>)
+func.func @reversed_experts(%x: tensor<4x32xbf16>, %c: tensor<4x48x1x16xi8>,
+    %s: tensor<4x48x1xi8>) -> tensor<4x48xf32> {
+  %e = tensor.empty() : tensor<4x48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x1x16xi8>) scales(%s : tensor<4x48x1xi8>)
+      outs(%e : tensor<4x48x32xbf16>) -> tensor<4x48x32xbf16>
+  %ge = tensor.empty() : tensor<4x48x32xbf16>
+  %g = linalg.generic {indexing_maps = [#w, #w],
+                       iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%w : tensor<4x48x32xbf16>) outs(%ge : tensor<4x48x32xbf16>) {
+    ^bb0(%in: bf16, %o: bf16):
+      %t = linalg.index 0 : index
+      %n = linalg.index 1 : index
+      %k = linalg.index 2 : index
+      %last = arith.constant 3 : index
+      %at = arith.subi %last, %t : index
+      %v = tensor.extract %w[%at, %n, %k] : tensor<4x48x32xbf16>
+      linalg.yield %v : bf16
+  } -> tensor<4x48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<4x48xf32>
+  %y = linalg.batch_matvec ins(%g, %x : tensor<4x48x32xbf16>, tensor<4x32xbf16>)
+      outs(%init : tensor<4x48xf32>) -> tensor<4x48xf32>
+  return %y : tensor<4x48xf32>
+}

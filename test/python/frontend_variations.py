@@ -7,6 +7,7 @@ from frontend_decodes import decodes
 from frontend_joins import joins
 from frontend_matmuls import matmuls
 from frontend_products import products
+from frontend_selections import selections
 from frontend_text import BATCHED, Variation, X, Y, function
 
 
@@ -16,4 +17,4 @@ def variations() -> list[Variation]:
         Variation(f"decode-{name}", function(text, BATCHED, X, Y), options, remark)
         for name, text, options, remark in decodes()
     ]
-    return [*found, *matmuls(), *products(), *joins()]
+    return [*found, *matmuls(), *products(), *joins(), *selections()]
