@@ -99,6 +99,7 @@ private:
     populateRaiseMatmulPatterns(patterns);
     populateRaiseRoundingPatterns(patterns);
     populateRaiseRaggedPatterns(patterns, groupsCoverRows);
+    populateRaiseMappedLoopPatterns(patterns);
     ForgetErased forgetful(decodes);
     GreedyRewriteConfig config;
     config.setListener(&forgetful);

@@ -142,6 +142,10 @@ bool orderForalls(mlir::Operation *root);
 void populateRaiseRaggedPatterns(mlir::RewritePatternSet &patterns,
                                  bool groupsCoverRows);
 
+/// Loops with a `grouped_matmul` in each iteration, whose result is a slice of
+/// the loop's, become one `grouped_matmul`.
+void populateRaiseMappedLoopPatterns(mlir::RewritePatternSet &patterns);
+
 //===----------------------------------------------------------------------===//
 // Zero
 //===----------------------------------------------------------------------===//

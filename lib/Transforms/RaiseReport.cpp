@@ -11,6 +11,7 @@
 
 #include "ComesFrom.h"
 #include "ContractionForm.h"
+#include "MappedLoop.h"
 #include "Raise.h"
 #include "UniformValue.h"
 
@@ -314,8 +315,14 @@ void Reporter::visitLoop(scf::ForOp op) {
       llvm::any_of(op.getBody()->getOps<GroupedMatmulOp>(),
                    [&](GroupedMatmulOp m) { return looksLikeExpert(m, op); });
   Miss why;
-  if (holdsOneGroup && failed(matchRaggedLoop(op, &why)))
-    missed(op, "loop", "one mxfp4.grouped_matmul of all its iterations", why);
+  if (!holdsOneGroup || succeeded(matchRaggedLoop(op, &why)))
+    return;
+  if (storesSlices(op))
+    why = {"an iteration must multiply slice i of the activations, or all of "
+           "them, by one slice of the weights, and store the result itself",
+           "run linalg-fuse-elementwise-ops and mxfp4-fuse-epilogue, and then "
+           "mxfp4-raise again, or move what else is done behind the loop"};
+  missed(op, "loop", "one mxfp4.grouped_matmul of all its iterations", why);
 }
 
 /// Whether `op` is part of what is no decode as far as the trace goes; tells of

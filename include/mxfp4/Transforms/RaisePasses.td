@@ -66,7 +66,8 @@ def Raise : Pass<"mxfp4-raise"> {
        be. The decode may be in the body, too, and the products may be a tensor
        that a sum takes. Of weights that are decoded apart and joined, codes and
        scales are joined instead. Where numbers select the weights of each row,
-       each row is a group with that id. Multiplications and additions must
+       each row is a group with that id; where constants select columns, too,
+       they select rows of codes and scales. Multiplications and additions must
        be in f32; a bf16 accumulator rounds after every addition, which is another
        operation without a promise. The init is filled with +0.0, in any way of
        writing it (`linalg` accumulates onto it), or is f32 and added behind.
@@ -83,6 +84,12 @@ def Raise : Pass<"mxfp4-raise"> {
        becomes part of it when this pass runs again behind them: numbers of rows
        to gather, and values of an epilogue, that are slices for the expert or
        its rows.
+       A loop of at most 4096 iterations, each of which stores the result of such
+       a matmul of static shape, or of several behind each other, as a slice of
+       its own of the output, becomes one `grouped_matmul`, too, or several. An
+       iteration reads a slice of the activations, or all of them, and a slice of
+       the weights. The numbers of these slices may be any; those of the output
+       must follow from the iteration alone.
 
     Preconditions: tensors; static K and number of experts; rows and N may be
     dynamic. Rows of all experts together are at most 2^31 - 1.
