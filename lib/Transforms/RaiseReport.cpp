@@ -341,7 +341,29 @@ bool Reporter::visitPart(Operation *op) {
   return false;
 }
 
+/// Whether nothing that the program gives is computed from the results of `op`.
+/// Front ends check numbers in bodies, which stay for their checks where a
+/// decode has taken their place.
+static bool isUnused(Operation *op) {
+  if (op->getNumResults() == 0 || op->hasTrait<OpTrait::IsTerminator>())
+    return false;
+  SmallVector<Operation *> queue = {op};
+  DenseSet<Operation *> seen;
+  while (!queue.empty()) {
+    Operation *next = queue.pop_back_val();
+    if (!seen.insert(next).second)
+      continue;
+    if (next->getNumResults() == 0 || seen.size() > 1024 ||
+        next->getParentOp() != op->getParentOp())
+      return false;
+    queue.append(next->user_begin(), next->user_end());
+  }
+  return true;
+}
+
 void Reporter::visit(Operation *op) {
+  if (isUnused(op))
+    return;
   Miss why;
   const auto *known =
       llvm::find_if(decodes.decodes, [&](const DecodeMisses::Entry &entry) {
