@@ -160,6 +160,26 @@ Value convertWhole(OpBuilder &b, Value value, int64_t leading,
 
 } // namespace
 
+/// Each scale several times, once for each of its blocks.
+static Value repeatScales(OpBuilder &b, Location loc, Value scales,
+                          int64_t times) {
+  if (times == 1)
+    return scales;
+  RankedTensorType type = tensorType(scales);
+  const int64_t rank = type.getRank();
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, scales);
+  sizes.push_back(b.getIndexAttr(times));
+  Value empty = tensor::EmptyOp::create(b, loc, sizes, type.getElementType());
+  Value copies = linalg::BroadcastOp::create(b, loc, scales, empty,
+                                             ArrayRef<int64_t>{rank})
+                     ->getResult(0);
+  SmallVector<ReassociationIndices> groups;
+  for (int64_t dim = 0; dim < rank; ++dim)
+    groups.push_back({dim});
+  groups.back().push_back(rank);
+  return tensor::CollapseShapeOp::create(b, loc, copies, groups);
+}
+
 /// Loops that stand for leading dimensions, whatever these are.
 static constexpr unsigned kLeading = 1U << 24;
 
@@ -218,6 +238,8 @@ Side::Side(const Decode &decode, bool codes)
     : index(codes ? decode.codesIndex : decode.scalesIndex),
       value(codes ? decode.codes : decode.scales), decode(decode) {
   trailing.push_back(blockDigits(decode));
+  if (!codes)
+    (void)takeLow(trailing.back(), decode.blocksPerScale);
   if (codes) {
     const bool isBytes = tensorType(value).getElementType().isInteger(8);
     trailing.push_back({Digit{Decode::kInBlock, isBytes ? 16 : 32, 1, 0}});
@@ -266,14 +288,15 @@ std::pair<Value, Value> mxfp4::makeBlocks(OpBuilder &b, Location loc,
                            int64_t leading) -> Value {
     RankedTensorType type = tensorType(value);
     value = side.arrange(type.getShape(), leading)->apply(b, loc, value);
-    if (type.getElementType().isInteger(8))
-      return decode.highFirst && side.trailing.size() > 1
-                 ? swapNibbles(b, loc, value)
-                 : value;
+    const bool isBytes = type.getElementType().isInteger(8);
     if (side.trailing.size() == 1) {
       type = tensorType(value).clone(b.getI8Type());
-      return b.createOrFold<arith::BitcastOp>(loc, type, value);
+      if (!isBytes)
+        value = b.createOrFold<arith::BitcastOp>(loc, type, value);
+      return repeatScales(b, loc, value, decode.blocksPerScale);
     }
+    if (isBytes)
+      return decode.highFirst ? swapNibbles(b, loc, value) : value;
     // Single codes: `... x 32` to `... x 16 x 2`.
     SmallVector<int64_t> counts(tensorType(value).getShape());
     counts.back() = 16;

@@ -103,6 +103,9 @@ SmallVector<unsigned> leavesOf(const ElementTrace &graph, unsigned root) {
   return leaves;
 }
 
+/// At most one scale for 1024 values.
+constexpr int64_t kMostBlocksPerScale = 32;
+
 /// Traces the values of a block.
 class Prover {
 public:
@@ -112,13 +115,14 @@ public:
 
   LogicalResult trace();
   LogicalResult prove();
+  bool hasBlocks();
   Decode decode;
 
 private:
   LogicalResult findRoles(ArrayRef<SmallVector<unsigned>> leaves);
   std::optional<Digit> digitInBlock(ArrayRef<int64_t> values, int64_t size);
   LogicalResult findPositions();
-  void findK();
+  bool findK(int64_t shared);
   bool isBytes() const {
     return getElementTypeOrSelf(decode.codes.getType()).isInteger(8);
   }
@@ -217,27 +221,42 @@ LogicalResult Prover::findPositions() {
 }
 
 /// Which dimensions run over K: those of the block, and those in front of it
-/// that the scales have in their last dimension, too.
-void Prover::findK() {
+/// that the scales have in their last dimension, too, each for `shared` blocks.
+/// False if the scales' last dimension is not K.
+bool Prover::findK(int64_t shared) {
   const unsigned inBlock = block.parts.front().dim;
   decode.lastK = block.parts.back().dim;
   decode.firstK = inBlock;
+  decode.blocksPerScale = shared;
   const Digits &scales =
       decode.scalesIndex.empty() ? Digits() : decode.scalesIndex.back();
   for (unsigned first = inBlock + 1; first-- > 0;) {
     if (ShapedType::isDynamic(candidate.shape[first]))
-      return;
+      return false;
     Digits digits;
     const ElementIndex index = block.index(0, candidate.shape);
     for (unsigned dim = first; dim <= decode.lastK; ++dim)
       for (const Digit &digit : index[dim])
         if (!digit.isKnown())
           appendDigit(digits, digit);
-    if (digits == scales) {
+    if (takeLow(digits, shared) && digits == scales) {
       decode.firstK = first;
-      return;
+      return true;
     }
   }
+  return false;
+}
+
+/// Whether codes and scales are those of blocks, of which some neighbours may
+/// have one scale.
+bool Prover::hasBlocks() {
+  (void)findK(1);
+  if (canMakeBlocks(decode))
+    return true;
+  for (int64_t shared = 2; shared <= kMostBlocksPerScale; shared *= 2)
+    if (findK(shared) && canMakeBlocks(decode))
+      return true;
+  return false;
 }
 
 LogicalResult Prover::trace() {
@@ -251,7 +270,6 @@ LogicalResult Prover::trace() {
   if (failed(findRoles(leaves)) || failed(findPositions()))
     return failure();
   decode.shape.assign(candidate.shape.begin(), candidate.shape.end());
-  findK();
   return success();
 }
 
@@ -306,9 +324,10 @@ FailureOr<Decode> mxfp4::proveDecode(const DecodeCandidate &candidate,
       reached = DecodeStep::Traced;
       if (failed(prover.prove()))
         return miss(why, here.condition, here.nextStep);
-      if (!canMakeBlocks(prover.decode))
+      if (!prover.hasBlocks())
         return miss(why, "codes and scales must be those of the values in "
-                         "another order, each once");
+                         "another order, each once, or one scale for 2, 4, 8, "
+                         "16 or 32 neighbouring blocks along K");
       reached = DecodeStep::Proven;
       return prover.decode;
     }

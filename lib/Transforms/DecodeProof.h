@@ -36,6 +36,8 @@ struct Decode {
   llvm::SmallVector<int64_t> shape;
   /// The dimensions of the values that run over K, the last one included.
   unsigned firstK = 0, lastK = 0;
+  /// Neighbouring blocks along K that have one scale.
+  int64_t blocksPerScale = 1;
 
   /// Dimensions of the values that do not run over K.
   llvm::SmallVector<unsigned> leading() const;
