@@ -4,16 +4,16 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What looks like ours is told generously, by types and by a few operations;
-// why it is not ours is told by the functions that match.
+// What looks like ours is told generously (LooksLike.h); why it is not ours is
+// told by the functions that match.
 //
 //===----------------------------------------------------------------------===//
 
 #include "ComesFrom.h"
 #include "ContractionForm.h"
+#include "LooksLike.h"
 #include "MappedLoop.h"
 #include "Raise.h"
-#include "UniformValue.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
@@ -26,81 +26,6 @@ using namespace mxfp4;
 namespace {
 
 constexpr StringLiteral kCategory = "mxfp4-raise";
-
-bool isCode(Type type) {
-  Type element = getElementTypeOrSelf(type);
-  return isa<Float4E2M1FNType>(element) || element.isInteger(4);
-}
-
-bool isScale(Type type) {
-  return isa<Float8E8M0FNUType>(getElementTypeOrSelf(type));
-}
-
-bool isFloat(Type type) { return isa<FloatType>(getElementTypeOrSelf(type)); }
-
-/// Whether an integer is this number, in whatever spelling.
-bool isNumber(Value value, int64_t number) {
-  auto constant = dyn_cast_or_null<IntegerAttr>(uniformValue(value));
-  return constant && constant.getValue() == number;
-}
-
-/// Whether a body takes nibbles out of bytes, or has codes or scales by type.
-bool splitsBytes(Block *block) {
-  return llvm::any_of(*block, [](Operation &op) {
-    if (op.getNumOperands() == 2 && op.getOperand(0).getType().isInteger(8) &&
-        ((isa<arith::ShRUIOp, arith::ShRSIOp>(op) &&
-          isNumber(op.getOperand(1), 4)) ||
-         (isa<arith::AndIOp>(op) && isNumber(op.getOperand(1), 15))))
-      return true;
-    // A table has a number for each code, or for each byte of two.
-    if (auto extract = dyn_cast<tensor::ExtractOp>(op))
-      if (matchPattern(extract.getTensor(), m_Constant()))
-        return llvm::any_of(
-            cast<ShapedType>(extract.getTensor().getType()).getShape(),
-            [](int64_t size) { return size == 16 || size == 256; });
-    return llvm::any_of(op.getResultTypes(), isCode) ||
-           isa<arith::ScalingExtFOp>(op);
-  });
-}
-
-/// Whether `op` reads what may be MXFP4 codes: by their type, or by its body.
-bool readsCodes(linalg::LinalgOp op) {
-  return llvm::any_of(op.getDpsInputs(),
-                      [](Value input) { return isCode(input.getType()); }) ||
-         splitsBytes(op.getBlock());
-}
-
-/// Whether `op` does no more than that: nibbles of bytes as integers. What puts
-/// two nibbles into a byte takes none out.
-bool looksLikeSplit(linalg::LinalgOp op) {
-  return op.getNumReductionLoops() == 0 && op.getNumDpsInits() == 1 &&
-         op.getNumDpsInputs() >= 1 && op.getNumDpsInputs() <= 2 &&
-         splitsBytes(op.getBlock()) &&
-         getElementTypeOrSelf(op.getDpsInits()[0]).isInteger(8) &&
-         !op.getBlock()
-              ->getTerminator()
-              ->getOperand(0)
-              .getDefiningOp<arith::OrIOp>();
-}
-
-bool isReduction(linalg::LinalgOp op) { return op.getNumReductionLoops() > 0; }
-
-/// Whether `op` is a decode, or a part of it: codes, or scales, to numbers.
-bool looksLikeDecode(Operation *op) {
-  if (isa<arith::ScalingExtFOp>(op))
-    return isa<ShapedType>(op->getResult(0).getType());
-  if (isa<arith::ExtFOp>(op))
-    return isa<ShapedType>(op->getResult(0).getType()) &&
-           isCode(op->getOperand(0).getType());
-  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
-  if (!linalgOp || isReduction(linalgOp) || linalgOp.getNumDpsInits() != 1 ||
-      linalgOp.getNumDpsInputs() == 0)
-    return false;
-  Value yielded = linalgOp.getBlock()->getTerminator()->getOperand(0);
-  const bool moves = isa<BlockArgument>(yielded);
-  return !moves && isFloat(yielded.getType()) && !isCode(yielded.getType()) &&
-         !isScale(yielded.getType()) && readsCodes(linalgOp);
-}
 
 /// Walks the module and tells.
 class Reporter {
@@ -270,44 +195,6 @@ void Reporter::visitDequantize(DequantizeOp op) {
   missed(op, "dequantize", "mxfp4.grouped_matmul",
          {takes, "mxfp4-to-ptx makes a kernel of the decode alone, and "
                  "mxfp4-lower-to-linalg lowers it"});
-}
-
-/// Whether a value of a loop's body is computed from an argument of the body
-/// that is wanted.
-static bool comesFromArgument(Value value, scf::ForOp loop,
-                              function_ref<bool(BlockArgument)> isWanted) {
-  SmallVector<Value> queue = {value};
-  DenseSet<Value> seen;
-  while (!queue.empty()) {
-    Value next = queue.pop_back_val();
-    if (loop.isDefinedOutsideOfLoop(next) || !seen.insert(next).second)
-      continue;
-    if (auto argument = dyn_cast<BlockArgument>(next)) {
-      if (argument.getOwner() == loop.getBody() && isWanted(argument))
-        return true;
-      continue;
-    }
-    // What the bodies inside read is computed from, too.
-    next.getDefiningOp()->walk([&](Operation *op) {
-      queue.append(op->operand_begin(), op->operand_end());
-    });
-  }
-  return false;
-}
-
-/// Whether a matmul in a loop is of the loop's expert: with weights, or a
-/// number of rows, of each iteration, and rows that no iteration before
-/// computes. A loop over layers or time steps is none over experts, and its
-/// matmuls are raised already.
-static bool looksLikeExpert(GroupedMatmulOp matmul, scf::ForOp loop) {
-  return matmul.getNumGroups() == 1 && matmul.hasPureTensorSemantics() &&
-         (cast<ShapedType>(matmul.getActivations().getType()).isDynamicDim(0) ||
-          comesFromArgument(matmul.getWeights()[0], loop,
-                            [](BlockArgument) { return true; })) &&
-         !comesFromArgument(matmul.getActivations(), loop,
-                            [](BlockArgument argument) {
-                              return isa<TensorType>(argument.getType());
-                            });
 }
 
 void Reporter::visitLoop(scf::ForOp op) {
