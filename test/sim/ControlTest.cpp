@@ -68,6 +68,16 @@ TEST(Divergence, IndexedBranch) {
     EXPECT_EQ(out[l], (l & 3) == 1 ? 2u : (l & 3) == 2 ? 3u : 1u);
 }
 
+TEST(Divergence, IndexedBranchesMeetBehindIt) {
+  auto out = warp("and.b32 %r2, %r1, 1;\nT: .branchtargets A, B;\n"
+                  "brx.idx %r2, T;\nA: mov.b32 %r20, 1; bra E;\n"
+                  "B: mov.b32 %r20, 2;\n"
+                  "E: activemask.b32 %r3; popc.b32 %r3, %r3;\n"
+                  "mad.lo.u32 %r20, %r3, 10, %r20;\n");
+  for (uint32_t l = 0; l < 32; ++l)
+    EXPECT_EQ(out[l], 320u + (l & 1 ? 2u : 1u));
+}
+
 TEST(Divergence, IndexedBranchStaysInItsTable) {
   std::vector<uint32_t> out(1);
   const Result r = runInOut("mov.b32 %r2, 2; T: .branchtargets A, B;\n"
@@ -148,6 +158,27 @@ TEST(Warp, MovesMatricesTogether) {
         std::string(threads) == "16")
         << r.text();
   }
+}
+
+// As many registers as before are neither less nor more.
+TEST(Warp, RegistersGoTheRightWay) {
+  const auto said = [](const std::string &text) {
+    Options opts;
+    opts.launchRegisters = 64;
+    std::vector<uint32_t> out(1);
+    return runInOut("setmaxnreg." + text + "; ret;", std::vector<uint32_t>{0},
+                    out, {128}, "", opts)
+        .text();
+  };
+  EXPECT_EQ(said("inc.sync.aligned.u32 64"), "");
+  EXPECT_EQ(said("dec.sync.aligned.u32 64"), "");
+  EXPECT_EQ(said("dec.sync.aligned.u32 40"), "");
+  EXPECT_NE(said("inc.sync.aligned.u32 40")
+                .find("setmaxnreg.inc to 40 from 64 registers goes the wrong"),
+            std::string::npos);
+  EXPECT_NE(said("dec.sync.aligned.u32 72")
+                .find("setmaxnreg.dec to 72 from 64 registers goes the wrong"),
+            std::string::npos);
 }
 
 TEST(Limits, EndlessLoopIsGivenUp) {

@@ -80,6 +80,9 @@ TEST(Parser, Errors) {
   has("atom.global.min.noftz.bf16 %h1, [%d1], %h2;",
       "half types are supported for .add only");
   has("mov.u32 %r1, nothing;", "nothing is not a register");
+  has("mov.u32 %r1, %clock64;", "%clock64 has another width");
+  has("mov.u64 %d1, %clock;", "%clock has another width");
+  has("mov.b64 %d1, {%h1, %h2, %h3};", "2 or 4 parts of a 32- or 64-bit value");
   has("mul.u32 %r1, %r2, %r3;",
       "an integer multiplication needs .lo, .hi or .wide");
   has("setmaxnreg.inc.sync.aligned.u32 100;",

@@ -37,6 +37,18 @@ TEST(Integer, Arithmetic) {
             (1ull << 35) + 1);
 }
 
+// A carry, and the sign of a half, stay in their half.
+TEST(Integer, Halves) {
+  EXPECT_EQ(eval("add.u16x2 %r20, %r10, %r11;", 0x1234ffff, 0x00010001),
+            0x12350000u);
+  EXPECT_EQ(eval("min.s16x2 %r20, %r10, %r11;", 0x8000fffe, 0x00017fff),
+            0x8000fffeu);
+  EXPECT_EQ(eval("max.u16x2 %r20, %r10, %r11;", 0x8000fffe, 0x00017fff),
+            0x8000fffeu);
+  EXPECT_EQ(eval("min.u16x2 %r20, %r10, %r11;", 0x8000fffe, 0x00017fff),
+            0x00017fffu);
+}
+
 TEST(Integer, Wide) {
   std::vector<uint64_t> out(2);
   runInOut(
@@ -71,6 +83,10 @@ TEST(Bits, Fields) {
   EXPECT_EQ(
       eval("mov.b32 {%h1, %h2}, %r10; mov.b32 %r20, {%h2, %h1};", 0x12345678),
       0x56781234u);
+  EXPECT_EQ(eval64("mov.b64 {%h1, %h2, %h3, %h4}, %d10;"
+                   "mov.b64 %d20, {%h4, %h1, %h3, %h2};",
+                   0x1111222233334444),
+            0x3333222244441111u);
 }
 
 TEST(Float, RoundingAndSubnormals) {
@@ -98,6 +114,48 @@ TEST(Float, RoundingAndSubnormals) {
       f("setp.leu.f32 %p1, %r10, %r11; selp.b32 %r20, 1, 0, %p1;", NAN, 1), 1u);
   EXPECT_EQ(f("setp.le.f32 %p1, %r10, %r11; selp.b32 %r20, 1, 0, %p1;", NAN, 1),
             0u);
+}
+
+// The lowest of 52 digits decides which way a number goes that is else in the
+// middle between two.
+TEST(Float, RoundsByTheLastDigit) {
+  const auto narrow = [](const std::string &text, double v) {
+    uint64_t bits;
+    std::memcpy(&bits, &v, 8);
+    return eval64(text + " mov.b64 %d20, {%h1, 0, 0, 0};", bits);
+  };
+  const double above = 1 + 0x1p-11 + 0x1p-52;
+  EXPECT_EQ(narrow("cvt.rn.f16.f64 %h1, %d10;", 1 + 0x1p-11), 0x3c00u);
+  EXPECT_EQ(narrow("cvt.rn.f16.f64 %h1, %d10;", above), 0x3c01u);
+  EXPECT_EQ(narrow("cvt.rp.f16.f64 %h1, %d10;", 1 + 0x1p-52), 0x3c01u);
+  EXPECT_EQ(narrow("cvt.rm.f16.f64 %h1, %d10;", -1 - 0x1p-52), 0xbc01u);
+}
+
+TEST(Float, SignsAndNaNOfMinima) {
+  const auto f = [](const char *t, float a, float b) {
+    return eval(t, bitsOf(a), bitsOf(b));
+  };
+  EXPECT_EQ(f("min.xorsign.abs.f32 %r20, %r10, %r11;", -3, 2), bitsOf(-2));
+  EXPECT_EQ(f("max.xorsign.abs.f32 %r20, %r10, %r11;", -3, -2), bitsOf(3));
+  EXPECT_EQ(f("min.xorsign.abs.f32 %r20, %r10, %r11;", NAN, 2), bitsOf(2));
+  EXPECT_EQ(f("min.NaN.xorsign.abs.f32 %r20, %r10, %r11;", NAN, 2) & 0x7fffffff,
+            0x7fffffffu);
+}
+
+TEST(Float, ComparesHalves) {
+  const auto compare = [](const std::string &type, uint32_t a, uint32_t b) {
+    return eval("setp.lt." + type +
+                    "x2 %p1|%p2, %r10, %r11;"
+                    "selp.b32 %r13, 1, 0, %p1; selp.b32 %r14, 2, 0, %p2;"
+                    "add.u32 %r20, %r13, %r14;",
+                a, b);
+  };
+  // 1 and 2 as bf16; as f16, 0x3f80 is 1.875 and 0x4000 is 2.
+  EXPECT_EQ(compare("bf16", 0x3f804000, 0x40003f80), 2u);
+  EXPECT_EQ(compare("bf16", 0x40003f80, 0x3f804000), 1u);
+  // A NaN of f16 is a number of bf16.
+  EXPECT_EQ(compare("bf16", 0x3f807c01, 0x3f807c02), 1u);
+  EXPECT_EQ(compare("f16", 0x3f807c01, 0x3f807c02), 0u);
 }
 
 /// The nearest bf16, ties to even, from the exact double.
@@ -152,10 +210,32 @@ TEST(Convert, Forms) {
             0x5678u);
   EXPECT_EQ(eval("cvt.s32.s8 %r20, %r10;", 0x80), 0xffffff80u);
   EXPECT_EQ(eval("cvt.sat.u8.s32 %r20, %r10;", 300), 255u);
+  EXPECT_EQ(eval("cvt.sat.u8.s32 %r20, %r10;", 5), 5u);
+  EXPECT_EQ(eval("cvt.sat.u8.s32 %r20, %r10;", uint32_t(-5)), 0u);
+  EXPECT_EQ(eval("cvt.sat.s8.s32 %r20, %r10;", uint32_t(-200)), 0xffffff80u);
+  EXPECT_EQ(eval("cvt.sat.s8.s32 %r20, %r10;", uint32_t(-128)), 0xffffff80u);
+  EXPECT_EQ(eval("cvt.sat.s8.s32 %r20, %r10;", uint32_t(-5)), uint32_t(-5));
   EXPECT_EQ(eval("cvt.u16.u32 %h1, %r10; cvt.f32.bf16 %r20, %h1;", 0x3fc0),
             bitsOf(1.5f));
   EXPECT_EQ(eval("cvt.rn.f16.f32 %h1, %r10; cvt.f32.f16 %r20, %h1;",
                  bitsOf(0x1p-24f)),
             bitsOf(0x1p-24f));
   EXPECT_EQ(eval64("cvt.s64.s32 %d20, -5;", 0), uint64_t(-5));
+}
+
+TEST(Convert, ToE4M3) {
+  const auto pair = [](float high, float low) {
+    return eval("cvt.rn.satfinite.e4m3x2.f32 %h1, %r10, %r11;"
+                "mov.b32 %r20, {%h1, 0};",
+                bitsOf(high), bitsOf(low));
+  };
+  EXPECT_EQ(pair(1.0f, -0.0f), 0x3880u);
+  EXPECT_EQ(pair(0.0f, 448.0f), 0x007eu);
+  EXPECT_EQ(pair(-1000.0f, NAN), 0xfe7fu);
+  // Half of the smallest number is even, three halves are not.
+  EXPECT_EQ(pair(0x1p-10f, 0x1.8p-9f), 0x0002u);
+  EXPECT_EQ(eval("cvt.rn.satfinite.e4m3x2.f16x2 %h1, %r10;"
+                 "mov.b32 %r20, {%h1, 0};",
+                 0x3c00c000),
+            0x38c0u);
 }
