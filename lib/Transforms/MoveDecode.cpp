@@ -6,7 +6,13 @@
 
 #include "MoveDecode.h"
 #include "DecodeBlocks.h"
+#include "Promises.h"
 #include "TensorType.h"
+#include "UniformValue.h"
+
+#include "mxfp4/Core/Format.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
 using namespace mxfp4;
@@ -68,6 +74,47 @@ template LogicalResult mxfp4::decodeAfterReshape(tensor::CollapseShapeOp,
                                                  PatternRewriter &);
 template LogicalResult mxfp4::decodeAfterReshape(tensor::ExpandShapeOp,
                                                  PatternRewriter &);
+
+LogicalResult mxfp4::decodeAfterPad(tensor::PadOp pad,
+                                    PatternRewriter &rewriter) {
+  auto decode = pad.getSource().getDefiningOp<DequantizeOp>();
+  auto value = dyn_cast_or_null<FloatAttr>(
+      uniformValue(pad.getBody()->getTerminator()->getOperand(0)));
+  if (!decode || !value || !value.getValue().isPosZero() ||
+      !pad.getResultType().hasStaticShape() ||
+      !tensorType(decode.getCodes()).hasStaticShape())
+    return failure();
+  SmallVector<int64_t> low(pad.getStaticLow()), high(pad.getStaticHigh());
+  for (auto *side : {&low, &high}) {
+    if (ShapedType::isDynamicShape(*side) || side->back() % kScaleBlock != 0)
+      return failure();
+    side->back() /= kScaleBlock;
+  }
+  OpBuilder::InsertionGuard guard(rewriter);
+  rewriter.setInsertionPoint(pad);
+  // Code 0 is +0.0, whatever its scale, which is 1 if the promises have it.
+  const Promises promises = Promises().within(decode);
+  const int64_t scale =
+      std::clamp<int64_t>(127, promises.minScale, promises.maxScale);
+  const auto padded = [&](Value from, int64_t with) -> Value {
+    RankedTensorType type = tensorType(from);
+    SmallVector<int64_t> before(low), after(high), shape(type.getShape());
+    before.resize(type.getRank(), 0);
+    after.resize(type.getRank(), 0);
+    for (auto [extent, a, b] : llvm::zip_equal(shape, before, after))
+      extent += a + b;
+    Value element = arith::ConstantIntOp::create(rewriter, pad.getLoc(),
+                                                 type.getElementType(), with);
+    return tensor::PadOp::create(
+        rewriter, pad.getLoc(), type.clone(shape), from,
+        getAsIndexOpFoldResult(rewriter.getContext(), before),
+        getAsIndexOpFoldResult(rewriter.getContext(), after), element);
+  };
+  Value codes = padded(decode.getCodes(), 0),
+        scales = padded(decode.getScales(), scale);
+  replaceWithDecode(rewriter, pad, decode, codes, scales);
+  return success();
+}
 
 LogicalResult mxfp4::decodeAfterMove(Value value, PatternRewriter &rewriter) {
   while (Operation *op = value.getDefiningOp()) {

@@ -23,8 +23,13 @@ template <typename Reshape>
 llvm::LogicalResult decodeAfterReshape(Reshape reshape,
                                        mlir::PatternRewriter &rewriter);
 
-/// One of these for the first of the reshapes and slices that give `value`,
-/// which is next to a decode.
+/// Decodes after codes and scales were padded with blocks of +0.0, by which
+/// weights are padded.
+llvm::LogicalResult decodeAfterPad(mlir::tensor::PadOp pad,
+                                   mlir::PatternRewriter &rewriter);
+
+/// Decodes after the first of the reshapes and slices that give `value`, which
+/// is next to a decode.
 llvm::LogicalResult decodeAfterMove(mlir::Value value,
                                     mlir::PatternRewriter &rewriter);
 

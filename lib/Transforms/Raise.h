@@ -118,7 +118,8 @@ void populateSpellConcatPatterns(mlir::RewritePatternSet &patterns);
 /// Codes and scales are joined where decoded weights were.
 void populateRaiseConcatPatterns(mlir::RewritePatternSet &patterns);
 
-/// Slices of decoded weights move in front of transpositions of these.
+/// Slices of decoded weights move in front of transpositions of these; codes
+/// and scales are padded in place of decoded weights.
 void populateRaiseSlicePatterns(mlir::RewritePatternSet &patterns);
 
 /// Roundings to bf16 behind a `grouped_matmul` become part of it.

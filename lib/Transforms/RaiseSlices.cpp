@@ -1,4 +1,4 @@
-//===- RaiseSlices.cpp - Slices of decoded weights ------------------------===//
+//===- RaiseSlices.cpp - Slices and pads of decoded weights ---------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ContractionForm.h"
+#include "MoveDecode.h"
 #include "Raise.h"
 
 using namespace mlir;
@@ -196,9 +197,19 @@ struct SliceOfSlice : OpRewritePattern<tensor::ExtractSliceOp> {
   }
 };
 
+/// Pads codes and scales in place of decoded weights.
+struct PadBeforeDecode : OpRewritePattern<tensor::PadOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::PadOp op,
+                                PatternRewriter &rewriter) const override {
+    return decodeAfterPad(op, rewriter);
+  }
+};
+
 } // namespace
 
 void mxfp4::populateRaiseSlicePatterns(RewritePatternSet &patterns) {
-  patterns.add<SliceBeforeMove, SliceBeforeWidening, SliceBeforeCollapse,
-               SliceOfSlice>(patterns.getContext());
+  patterns.add<PadBeforeDecode, SliceBeforeMove, SliceBeforeWidening,
+               SliceBeforeCollapse, SliceOfSlice>(patterns.getContext());
 }

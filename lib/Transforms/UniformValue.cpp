@@ -22,7 +22,7 @@ Value mxfp4::sourceOfElements(Value value) {
   if (auto generate = dyn_cast<tensor::GenerateOp>(op))
     return generate.getBody().front().getTerminator()->getOperand(0);
   if (isa<tensor::SplatOp, tensor::CastOp, tensor::CollapseShapeOp,
-          tensor::ExpandShapeOp, tensor::ExtractSliceOp>(op))
+          tensor::ExpandShapeOp, tensor::ExtractSliceOp, tensor::ExtractOp>(op))
     return op->getOperand(0);
   auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
   // Other elements than those of loops stay as they were.

@@ -380,3 +380,77 @@ func.func @used_before_it_is_joined(%c: tensor<2x96x2x16xi8>, %s: tensor<2x96x2x
       : (tensor<2x2x48x64xbf16>, tensor<2x2x48x64xbf16>) -> tensor<2x4x48x64xbf16>
   return %negated, %both : tensor<2x2x48x64xbf16>, tensor<2x4x48x64xbf16>
 }
+
+// -----
+
+// Weights that are padded with +0.0 are decoded from codes of 0; the scales are
+// such as were promised.
+
+// CHECK-LABEL: func @padded(
+// CHECK-SAME:    %[[C:[^ ]*]]: tensor<4x96x2x16xi8>, %[[S:[^ ]*]]: tensor<4x96x2xi8>)
+// CHECK-DAG:     %[[ZERO:.*]] = arith.constant 0 : i8
+// CHECK-DAG:     %[[ONE:.*]] = arith.constant 127 : i8
+// CHECK:         %[[CODES:.*]] = tensor.pad %[[C]] low[0, 0, 1, 0] high[0, 32, 0, 0]
+// CHECK:           tensor.yield %[[ZERO]]
+// CHECK:         %[[SCALES:.*]] = tensor.pad %[[S]] low[0, 0, 1] high[0, 32, 0]
+// CHECK:           tensor.yield %[[ONE]]
+// CHECK:         mxfp4.dequantize codes(%[[CODES]] : tensor<4x128x3x16xi8>) scales(%[[SCALES]] : tensor<4x128x3xi8>)
+func.func @padded(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>) -> tensor<4x128x96xbf16> {
+  %ve = tensor.empty() : tensor<4x96x64xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>)
+      outs(%ve : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %zero = arith.constant 0.0 : bf16
+  %w = tensor.pad %v low[0, 0, 32] high[0, 32, 0] {
+    ^bb0(%a: index, %b: index, %d: index):
+      tensor.yield %zero : bf16
+  } : tensor<4x96x64xbf16> to tensor<4x128x96xbf16>
+  return %w : tensor<4x128x96xbf16>
+}
+// CHECK-LABEL: func @padded_as_promised(
+// CHECK:         %[[SMALLEST:.*]] = arith.constant -126 : i8
+// CHECK:         tensor.pad %{{.*}} low[0, 0, 0] high[0, 1, 0]
+// CHECK:           tensor.yield %[[SMALLEST]]
+func.func @padded_as_promised(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>) -> tensor<4x97x64xbf16>
+    attributes {mxfp4.promises = {scales = array<i64: 130, 140>}} {
+  %ve = tensor.empty() : tensor<4x96x64xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>)
+      outs(%ve : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %zero = arith.constant 0.0 : bf16
+  %w = tensor.pad %v low[0, 0, 0] high[0, 1, 0] {
+    ^bb0(%a: index, %b: index, %d: index):
+      tensor.yield %zero : bf16
+  } : tensor<4x96x64xbf16> to tensor<4x97x64xbf16>
+  return %w : tensor<4x97x64xbf16>
+}
+
+// -----
+
+// Half a block, and another number than +0.0.
+
+// CHECK-LABEL: func @padded_by_half_a_block(
+// CHECK:         tensor.pad %{{.*}} high[0, 0, 16]
+// CHECK-LABEL: func @padded_with_negative_zero(
+// CHECK:         tensor.pad
+// CHECK:         : tensor<4x96x64xbf16> to tensor<4x97x64xbf16>
+func.func @padded_by_half_a_block(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>) -> tensor<4x96x80xbf16> {
+  %ve = tensor.empty() : tensor<4x96x64xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>)
+      outs(%ve : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %zero = arith.constant 0.0 : bf16
+  %w = tensor.pad %v low[0, 0, 0] high[0, 0, 16] {
+    ^bb0(%a: index, %b: index, %d: index):
+      tensor.yield %zero : bf16
+  } : tensor<4x96x64xbf16> to tensor<4x96x80xbf16>
+  return %w : tensor<4x96x80xbf16>
+}
+func.func @padded_with_negative_zero(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>) -> tensor<4x97x64xbf16> {
+  %ve = tensor.empty() : tensor<4x96x64xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>)
+      outs(%ve : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %zero = arith.constant -0.0 : bf16
+  %w = tensor.pad %v low[0, 0, 0] high[0, 1, 0] {
+    ^bb0(%a: index, %b: index, %d: index):
+      tensor.yield %zero : bf16
+  } : tensor<4x96x64xbf16> to tensor<4x97x64xbf16>
+  return %w : tensor<4x97x64xbf16>
+}
