@@ -118,3 +118,15 @@ def selections() -> Iterator[Variation]:
             f", %ids: tensor<{T}xi32>",
         ),
     )  # fmt: skip
+    wide, wide_out = f"tensor<{E}x{N + 32}x{K}xbf16>", f"tensor<{E}x{T}x{N + 32}xf32>"
+    padded = f"""
+  %none16 = arith.constant 0.0 : bf16
+  %g = tensor.pad %w low[0, 8, 0] high[0, 24, 0] {{
+    ^bb0(%a: index, %b: index, %d: index):
+      tensor.yield %none16 : bf16
+  }} : {W} to {wide}
+"""
+    product = generic("%x, %g", f"{X}, {wide}", "e, t, k; e, n, k; e, t, n", wide_out, "e, t, n, k")
+    yield Variation(
+        "columns-padded", function(PLAIN, padded + zeros(wide_out) + product, X, wide_out)
+    )

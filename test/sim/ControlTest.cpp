@@ -78,6 +78,19 @@ TEST(Divergence, IndexedBranchesMeetBehindIt) {
     EXPECT_EQ(out[l], 320u + (l & 1 ? 2u : 1u));
 }
 
+TEST(Divergence, OfAUniformBranchIsReported) {
+  const auto said = [](const char *limit) {
+    std::vector<uint32_t> out(1);
+    return runInOut(std::string("setp.ge.u32 %p1, %r1, ") + limit +
+                        "; @%p1 bra.uni E;\nE: ret;",
+                    std::vector<uint32_t>{0}, out, {32})
+        .text();
+  };
+  EXPECT_NE(said("16").find("bra.uni diverges"), std::string::npos);
+  EXPECT_EQ(said("32"), "");
+  EXPECT_EQ(said("0"), "");
+}
+
 TEST(Divergence, IndexedBranchStaysInItsTable) {
   std::vector<uint32_t> out(1);
   const Result r = runInOut("mov.b32 %r2, 2; T: .branchtargets A, B;\n"

@@ -49,6 +49,23 @@ TEST(Integer, Halves) {
             0x00017fffu);
 }
 
+// A comparison and its opposite, each combined with a third predicate.
+TEST(Integer, ComparisonsOfThreePredicates) {
+  const auto both = [](const std::string &op, bool less, bool c) {
+    return eval("setp.ne.u32 %p3, %r12, 0; setp.lt." + op +
+                    ".s32 %p1|%p2, %r10, %r11, %p3;"
+                    "selp.b32 %r13, 1, 0, %p1; selp.b32 %r14, 2, 0, %p2;"
+                    "add.u32 %r20, %r13, %r14;",
+                less ? 1 : 2, less ? 2 : 1, c);
+  };
+  for (bool less : {false, true})
+    for (bool c : {false, true}) {
+      EXPECT_EQ(both("and", less, c), c ? (less ? 1u : 2u) : 0u);
+      EXPECT_EQ(both("or", less, c), c ? 3u : (less ? 1u : 2u));
+      EXPECT_EQ(both("xor", less, c), less != c ? 1u : 2u);
+    }
+}
+
 TEST(Integer, Wide) {
   std::vector<uint64_t> out(2);
   runInOut(
@@ -79,6 +96,7 @@ TEST(Bits, Fields) {
   EXPECT_EQ(eval("popc.b32 %r20, %r10;", 0xff00ff), 16u);
   EXPECT_EQ(eval("clz.b32 %r20, %r10;", 0), 32u);
   EXPECT_EQ(eval("brev.b32 %r20, %r10;", 0x1), 0x80000000u);
+  EXPECT_EQ(eval("brev.b32 %r20, %r10;", 0x12345678), 0x1e6a2c48u);
   EXPECT_EQ(eval("bfind.s32 %r20, %r10;", uint32_t(-9)), 3u);
   EXPECT_EQ(
       eval("mov.b32 {%h1, %h2}, %r10; mov.b32 %r20, {%h2, %h1};", 0x12345678),
@@ -129,6 +147,35 @@ TEST(Float, RoundsByTheLastDigit) {
   EXPECT_EQ(narrow("cvt.rn.f16.f64 %h1, %d10;", above), 0x3c01u);
   EXPECT_EQ(narrow("cvt.rp.f16.f64 %h1, %d10;", 1 + 0x1p-52), 0x3c01u);
   EXPECT_EQ(narrow("cvt.rm.f16.f64 %h1, %d10;", -1 - 0x1p-52), 0xbc01u);
+}
+
+// What is too large becomes the largest number where it is rounded towards it.
+TEST(Float, RoundsWhatIsTooLarge) {
+  const auto half = [](const std::string &rounding, double v) {
+    uint64_t bits;
+    std::memcpy(&bits, &v, 8);
+    return eval64("cvt." + rounding +
+                      ".f16.f64 %h1, %d10; mov.b64 %d20, {%h1, 0, 0, 0};",
+                  bits);
+  };
+  EXPECT_EQ(half("rn", 1e6), 0x7c00u);
+  EXPECT_EQ(half("rz", 1e6), 0x7bffu);
+  EXPECT_EQ(half("rm", 1e6), 0x7bffu);
+  EXPECT_EQ(half("rp", 1e6), 0x7c00u);
+  EXPECT_EQ(half("rm", -1e6), 0xfc00u);
+  EXPECT_EQ(half("rp", -1e6), 0xfbffu);
+}
+
+TEST(Float, ComparesSubnormalsAsZeroIfAsked) {
+  const auto isGreater = [](const char *ftz, float a, float b) {
+    return eval(std::string("setp.gt") + ftz +
+                    ".f32 %p1, %r10, %r11; selp.b32 %r20, 1, 0, %p1;",
+                bitsOf(a), bitsOf(b));
+  };
+  EXPECT_EQ(isGreater("", 0x1p-140f, 0), 1u);
+  EXPECT_EQ(isGreater(".ftz", 0x1p-140f, 0), 0u);
+  EXPECT_EQ(isGreater("", 0, -0x1p-140f), 1u);
+  EXPECT_EQ(isGreater(".ftz", 0, -0x1p-140f), 0u);
 }
 
 TEST(Float, SignsAndNaNOfMinima) {
