@@ -102,6 +102,8 @@ private:
   Schedule decoders(int warps, int ctas, int stages) const;
   double decoderTiles(int64_t rows, int64_t columns = 128) const;
   Schedule decodersAlone() const;
+  bool hasHalves() const;
+  std::pair<double, bool> decoderTime(int64_t rows, int ctas) const;
   Schedule narrowDecoders() const;
   bool hasWideTiles(int64_t rows) const;
   bool outrunsDecode() const;

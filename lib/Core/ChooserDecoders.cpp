@@ -25,6 +25,25 @@ constexpr int kDecodersStages = 9, kDecodersStagesAlone = 18,
 /// seven cases.
 constexpr int kMostSlices = 6, kMostSlicesStages = 24;
 
+/// Steps of K from which a tile's halves take clearly less time than the tile,
+/// and the time of a wave of halves over that of whole tiles. With 8 and 11
+/// steps, halves of the last tiles took 1.00 to 1.01 of the time, with 32 to 96
+/// steps 0.83 to 1.01.
+constexpr int64_t kStepsOfHalves = 32;
+constexpr double kHalfWave = 0.65;
+
+/// Waves of two CTAs per SM up to which halves are an option where no tile has
+/// columns in one half alone: with 5 to 19 waves, gate_up took 0.99 to 1.01 of
+/// the time alone, and in a layer, where `down` begins meanwhile, 0.99 to 1.02.
+constexpr double kWavesOfHalves = 4;
+
+/// Where halves are an option, and K has at least `kStepsAlone` steps, six K
+/// slices of one CTA take less than two CTAs up to `kWavesAlone` waves of two
+/// CTAs; beyond, `kDecodersAlone` holds. N = K = 2880, 32 groups and 8 to 80
+/// tokens: 0.94 to 0.99 of the time, under Zipf's routing 1.01 to 1.05.
+constexpr int64_t kStepsAlone = 40;
+constexpr double kWavesAlone = 3, kDecodersAloneHalves = 1.03;
+
 /// Stages of wide tiles, at most; with two CTAs 15 fit.
 constexpr int kWideStages = 18;
 
@@ -99,14 +118,35 @@ Schedule Chooser::decoders(int warps, int ctas, int stages) const {
 }
 
 /// 24 warps of one CTA: six K slices, where K has two steps for each. Kernels
-/// that gather rows were not measured.
+/// that gather rows were measured with halves of tiles.
 Schedule Chooser::decodersAlone() const {
-  if (problem.gathers || steps < int64_t(2) * kMostSlices)
+  if ((problem.gathers && !hasHalves()) || steps < int64_t(2) * kMostSlices)
     return decoders(8, /*ctas=*/1, kDecodersStagesAlone);
   Schedule schedule = wgmma(128, 16, 8, 4, kMostSlices);
   schedule.overlapDecode = schedule.versionLoops = schedule.sideBySide = false;
   schedule.sumSteps = 0;
   return fit(schedule, kMostSlicesStages);
+}
+
+bool Chooser::hasHalves() const {
+  return steps >= kStepsOfHalves && groups <= Schedule::kMostGroupsOfHalves;
+}
+
+/// The time of tiles of 128 columns with one or two CTAs per SM, in waves of
+/// one CTA per SM, and whether the last tiles are halves, which is quicker
+/// then.
+std::pair<double, bool> Chooser::decoderTime(int64_t rows, int ctas) const {
+  const double all = target.device.multiprocessors,
+               tiles = decoderTiles(rows) / all;
+  const double whole = std::ceil(tiles / ctas) * ctas;
+  const bool hasEdge = ceilDiv(problem.n, 64) % 2 != 0;
+  if (!hasHalves() || (!hasEdge && tiles > 2 * kWavesOfHalves))
+    return {whole, false};
+  const double halfWaves = std::ceil(decoderTiles(rows, 64) / all / ctas);
+  const double wholeWaves = std::floor(halfWaves / 2);
+  const double halved =
+      (wholeWaves + (halfWaves == 2 * wholeWaves ? 0 : kHalfWave)) * ctas;
+  return {std::min(whole, halved), halved < whole};
 }
 
 /// 20 warps decode in tiles of 64 columns.
@@ -151,22 +191,26 @@ Pick Chooser::pickDecoders(int64_t rows) const {
             "with the fewest instructions per byte, in 24 warps of two CTAs; "
             "groups with more than 16 rows have tiles for 32"};
   const double all = target.device.multiprocessors;
-  const auto timeOf = [&](int ctas) {
-    return std::ceil(tiles / (ctas * all)) * ctas;
-  };
+  const auto [two, twoHalves] = decoderTime(rows, 2);
+  const auto [one, oneHalves] = decoderTime(rows, 1);
+  const bool isShort =
+      hasHalves() && steps >= kStepsAlone && tiles <= kWavesAlone * 2 * all;
+  const double alone = (isShort ? kDecodersAloneHalves : kDecodersAlone) * one;
   const double narrow =
       kDecodersNarrow * std::ceil(decoderTiles(rows, 64) / all) / 2;
   if (tiles <= kNarrowWaves * 2 * all && !problem.gathers &&
-      steps >= int64_t(2) * kFewestSlices &&
-      narrow < std::min(timeOf(2), kDecodersAlone * timeOf(1)))
+      steps >= int64_t(2) * kFewestSlices && narrow < std::min(two, alone))
     return {narrowDecoders(),
             "up to about ten rows per group and few tiles: decoding decides, "
             "in 20 warps; five K slices share small tiles, which fill the SMs"};
-  if (timeOf(2) <= kDecodersAlone * timeOf(1))
-    return {decoders(4, /*ctas=*/2, kDecodersStages),
+  Schedule schedule =
+      two <= alone ? decoders(4, /*ctas=*/2, kDecodersStages) : decodersAlone();
+  schedule.halfTiles = two <= alone ? twoHalves : oneHalves;
+  if (two <= alone)
+    return {schedule,
             "up to about ten rows per group: decoding decides, with the fewest "
             "instructions per byte, in 24 warps of two CTAs"};
-  return {decodersAlone(),
+  return {schedule,
           "up to about ten rows per group and few tiles: decoding decides, in "
           "24 warps of one CTA"};
 }

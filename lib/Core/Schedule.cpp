@@ -66,6 +66,12 @@ Schedule Schedule::wideProgram() const {
   return wide;
 }
 
+Schedule Schedule::halfProgram() const {
+  Schedule half = *this;
+  half.tileRows /= 2;
+  return half;
+}
+
 WarpPlace Schedule::placeOfWarps(int warps) const {
   const int together = traits().warps, sliceRows = traits().sliceRows();
   // A remainder that changes no number is left out.
@@ -311,6 +317,23 @@ static std::string verifyWide(const Schedule &s, const BlockLayout &layout) {
   return "";
 }
 
+/// A warpgroup multiplies one of its blocks of rows in place of two, with the
+/// same stages; the first tile is found while the tiles are counted.
+static std::string verifyHalves(const Schedule &s, const Problem &problem) {
+  if (!s.traits().isAsynchronous || s.traits().cutsSums() ||
+      s.placement != Placement::Register || s.slices() != 2 ||
+      s.tileRows != 2 * problem.layout.rows || s.overlapDecode ||
+      s.fullTilesFirst || s.sideBySide || s.wideFrom != 0 || s.kSlices == 1)
+    return "requires wgmma, sums that are not cut, register placement, K "
+           "slices of one warpgroup with two blocks of rows, and none of "
+           "overlap_decode, full_tiles_first, side_by_side and wide_from for "
+           "half_tiles";
+  if (problem.groups > Schedule::kMostGroupsOfHalves)
+    return "requires at most " + std::to_string(s.kMostGroupsOfHalves) +
+           " groups for half_tiles, but has " + std::to_string(problem.groups);
+  return "";
+}
+
 /// What ptxas needs for one wgmma: the accumulators of 64 rows, A if it is in
 /// registers, and what ptxas keeps for itself (13.0.88: 26 registers).
 static std::string verifyRegisters(const Schedule &s, const Target &target) {
@@ -370,6 +393,8 @@ std::string mxfp4::verifySchedule(const Schedule &schedule,
     wrong = verifyBringing(schedule, problem);
   if (wrong.empty() && schedule.copiesAhead)
     wrong = verifyAhead(schedule, problem);
+  if (wrong.empty() && schedule.halfTiles)
+    wrong = verifyHalves(schedule, problem);
   if (wrong.empty() && schedule.sideBySide)
     wrong = verifySideBySide(schedule, problem.layout);
   if (wrong.empty() && schedule.wideFrom != 0)

@@ -52,6 +52,7 @@ const std::vector<ScheduleField> &mxfp4::scheduleFields() {
        inferredStoreColumns},
       {"bring_bytes", &S::bringBytes, false, 5, 0, 65536},
       {"copies_ahead", &S::copiesAhead, false, 6, 0, 1},
+      {"half_tiles", &S::halfTiles, false, 7, 0, 1},
   };
   return fields;
 }

@@ -186,6 +186,11 @@ LogicalResult HandOutFirstOp::verify() {
     return emitOpError() << "requires a schedule without full_tiles_first, "
                             "wide_from and copies_ahead, but got "
                          << getSchedule();
+  const int64_t groups =
+      cast<MemRefType>(getOffsets().getType()).getDimSize(0) - 1;
+  if (schedule.halfTiles && groups > Schedule::kMostGroupsOfHalves)
+    return emitOpError() << "requires at most " << Schedule::kMostGroupsOfHalves
+                         << " groups for half_tiles, but has " << groups;
   if (getColumns() < 1)
     return emitOpError() << "requires at least one column of tiles, but got "
                          << getColumns();

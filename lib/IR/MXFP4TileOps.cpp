@@ -136,8 +136,11 @@ LogicalResult TileMatmulOp::verify() {
   auto weights = cast<MemRefType>(getWeights().getType());
   auto activations = cast<MemRefType>(getActivations().getType());
   const int64_t blockRows = layoutOf(weights).rows;
+  const int64_t blocks = schedule.tileRows / blockRows;
+  // Of half a tile, stages are those of a whole one.
   if (schedule.tileRows % blockRows != 0 ||
-      weights.getDimSize(1) != schedule.tileRows / blockRows ||
+      (weights.getDimSize(1) != blocks &&
+       !(schedule.halfTiles && weights.getDimSize(1) == 2 * blocks)) ||
       activations.getDimSize(1) != schedule.tileTokens ||
       weights.getDimSize(0) != activations.getDimSize(0))
     return emitOpError() << "requires stages of the schedule's tile, "

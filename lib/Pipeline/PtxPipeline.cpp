@@ -57,6 +57,7 @@ static void buildDecoding(OpPassManager &pm,
   pm.addPass(createShareTiles());
   pm.addPass(createBringRows());
   pm.addPass(createCopyAhead());
+  pm.addPass(createHalveTiles());
   pm.addPass(createPipelineCopies());
   pm.addPass(createInsertDecode());
   pm.addPass(createVersionLoops());

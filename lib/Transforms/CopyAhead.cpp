@@ -122,6 +122,7 @@ static void copyFirstTile(HandOutTilesOp tiles, TakeTilesOp taken,
   copyFirstWeights(b, tiles, taken, loop, steps);
   emitWait(b);
   SmallVector<Value> inits(taken.getInits());
+  Value none = indexConstant(b, 0);
   inits.push_back(
       arith::AddIOp::create(b, steps.begin, indexConstant(b, steps.count)));
   auto extended =
@@ -130,8 +131,7 @@ static void copyFirstTile(HandOutTilesOp tiles, TakeTilesOp taken,
   extended.getBody().takeBody(taken.getBody());
   Value from = extended.getBody().addArgument(b.getIndexType(), b.getLoc());
   Operation *yield = extended.getYield();
-  b.setInsertionPoint(yield);
-  yield->insertOperands(yield->getNumOperands(), indexConstant(b, 0));
+  yield->insertOperands(yield->getNumOperands(), none);
   taken.replaceAllUsesWith(extended.getResults().drop_back());
   taken.erase();
 

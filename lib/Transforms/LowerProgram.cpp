@@ -68,6 +68,7 @@ static void lowerTable(BuildTileTableOp op) {
     grid.columnTiles = first.getColumns();
     grid.queue = first.getQueue();
     grid.fields = first.getFields();
+    grid.halves = first.getSchedule().toSchedule().halfTiles;
     first.erase();
   }
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);

@@ -38,6 +38,20 @@ using namespace mxfp4;
 // The store
 //===----------------------------------------------------------------------===//
 
+/// Of halves of tiles without what is 0 for each of them: the bodies for whole
+/// tiles and for halves then hold the same numbers.
+WarpPlace TileStore::storingWarps() const {
+  const int warps = schedule.sliceWarps();
+  WarpPlace place = schedule.placeOfWarps(warps);
+  if (!schedule.halfTiles)
+    return place;
+  llvm::erase_if(place.slice,
+                 [&](const WarpTerm &term) { return term.divisor >= warps; });
+  if (place.token.divisor >= warps)
+    place.token.stride = 0;
+  return place;
+}
+
 void TileStore::locateThread() {
   Value warp = a.shr(a.thread(), 5), lane = a.lane();
   const WarpPlace place = storingWarps();

@@ -6,6 +6,8 @@
 
 #include "KernelBuilding.h"
 #include "ProgramLowering.h"
+#include "RaggedGrid.h"
+#include "TileHalves.h"
 
 #include "mxfp4/Core/RowCounters.h"
 
@@ -23,12 +25,13 @@ using namespace mxfp4;
 /// ends.
 static constexpr int64_t kFields = 4, kColumn = 3;
 
-/// The tile of this number.
+/// The tile of this number, if there are `columns` columns of tiles.
 template <typename Op>
-static LocateTileOp locate(ImplicitLocOpBuilder &b, Op op, Value number) {
+static LocateTileOp locate(ImplicitLocOpBuilder &b, Op op, Value number,
+                           uint64_t columns) {
   return LocateTileOp::create(b, number, op.getTable(), op.getOffsets(),
                               op.getExpertIds(), op.getError(), op.getExperts(),
-                              op.getColumns(), op.getSchedule());
+                              columns, op.getSchedule());
 }
 
 void mxfp4::lowerTileLoop(ForTilesOp tiles) {
@@ -38,7 +41,8 @@ void mxfp4::lowerTileLoop(ForTilesOp tiles) {
       tiles.getInits(),
       [&](OpBuilder &builder, Location, Value number, ValueRange carried) {
         b.restoreInsertionPoint(builder.saveInsertionPoint());
-        SmallVector<Value> arguments(locate(b, tiles, number).getResults());
+        SmallVector<Value> arguments(
+            locate(b, tiles, number, tiles.getColumns()).getResults());
         llvm::append_range(arguments, carried);
         scf::YieldOp::create(b, inlineRegion(b, tiles.getBody(), arguments));
       });
@@ -113,9 +117,34 @@ static Value takeNumber(ImplicitLocOpBuilder &b, HandOutTilesOp op,
   return arith::AddIOp::create(b, taken, op.getStride());
 }
 
+/// Where tiles and halves are, if there are halves.
+static std::optional<TileHalves> halvesOf(ImplicitLocOpBuilder &b,
+                                          HandOutTilesOp op) {
+  if (!op.getSchedule().toSchedule().halfTiles)
+    return std::nullopt;
+  RaggedGrid grid;
+  grid.table = op.getTable();
+  grid.groups = cast<MemRefType>(op.getOffsets().getType()).getDimSize(0) - 1;
+  grid.columnTiles = 1;
+  return TileHalves(b, grid.emitTileCount(b), op.getColumns());
+}
+
+/// What the queue holds of a tile.
+static SmallVector<Value> emitFields(ImplicitLocOpBuilder &b, HandOutTilesOp op,
+                                     const std::optional<TileHalves> &halves,
+                                     Value number) {
+  if (!halves)
+    return SmallVector<Value>(
+        locate(b, op, number, op.getColumns()).getResults());
+  const TileHalves::Place place = halves->locate(b, number);
+  LocateTileOp tile = locate(b, op, place.rowTile, /*columns=*/1);
+  return {tile.getExpert(), tile.getRow(), tile.getValid(), place.column};
+}
+
 /// Puts a tile, or the end, into a slot that all have read, once its rows are
 /// there where rows are `brought` into order.
-static void publish(ImplicitLocOpBuilder &b, HandOutTilesOp op, Value brought,
+static void publish(ImplicitLocOpBuilder &b, HandOutTilesOp op,
+                    const std::optional<TileHalves> &halves, Value brought,
                     Value number, Value isTile, Value cursor) {
   Value slot = RingSlotOp::create(b, b.getIndexType(), cursor);
   const auto store = [&](Value value, int64_t field) {
@@ -128,10 +157,10 @@ static void publish(ImplicitLocOpBuilder &b, HandOutTilesOp op, Value brought,
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(branch.thenBlock());
-    LocateTileOp tile = locate(b, op, number);
+    const SmallVector<Value> fields = emitFields(b, op, halves, number);
     if (brought)
-      waitForRows(b, op, brought, tile.getRow(), tile.getValid());
-    for (auto [field, value] : llvm::enumerate(tile.getResults()))
+      waitForRows(b, op, brought, /*row=*/fields[1], /*valid=*/fields[2]);
+    for (auto [field, value] : llvm::enumerate(fields))
       store(value, field);
     b.setInsertionPointToStart(branch.elseBlock());
     for (int64_t field = 0; field < kFields; ++field)
@@ -241,6 +270,7 @@ void mxfp4::lowerScheduler(HandOutTilesOp op, bool isFirstHandedOut) {
     first = takeNext(first, start);
   }
   Value brought = op.getRows() ? countBroughtRows(b, op) : Value();
+  const std::optional<TileHalves> halves = halvesOf(b, op);
   Value isMany = mayBeEarly ? hasManyTiles(b, op) : Value();
   scf::WhileOp::create(
       b, TypeRange{b.getIndexType(), cursorType}, ValueRange{first, start},
@@ -255,7 +285,7 @@ void mxfp4::lowerScheduler(HandOutTilesOp op, bool isFirstHandedOut) {
                                              number, op.getCount());
         if (mayBeEarly)
           RingAcquireOp::create(b, op.getQueue(), args[1]);
-        publish(b, op, brought, number, isTile, args[1]);
+        publish(b, op, halves, brought, number, isTile, args[1]);
         scf::ConditionOp::create(b, isTile, ValueRange{following, args[1]});
       },
       [&](OpBuilder &builder, Location, ValueRange args) {

@@ -148,7 +148,7 @@ Value RaggedGrid::emitList(ImplicitLocOpBuilder &b, Value first,
     SmallVector<Value> counts = {before};
     for (Value end : ends)
       counts.push_back(arith::AddIOp::create(b, before, end));
-    emitFirst(b, first, bounds, counts);
+    emitFirst(b, first, bounds, counts, scan.second);
   }
   for (int64_t i = 0; i < perLane; ++i) {
     Value group = arith::AddIOp::create(b, first, indexConstant(b, i));
@@ -193,9 +193,10 @@ void RaggedGrid::emitTable(ImplicitLocOpBuilder &b, Value lane) const {
   Value isBad = rounds.getResult(0), tiles = rounds.getResult(1);
   if (fullFirst)
     tiles = arith::AddIOp::create(b, tiles, rounds.getResult(2));
+  Value all = tiles;
   tiles = arith::SelectOp::create(b, isBad, i32(b, 0), tiles);
   if (queue)
-    emitHandOut(b, lane, tiles);
+    emitHandOut(b, lane, tiles, all);
   Value isFirstLane =
       compare(b, arith::CmpIPredicate::eq, lane, indexConstant(b, 0));
   scf::IfOp::create(b, isFirstLane, [&](OpBuilder &then, Location loc) {
@@ -292,6 +293,16 @@ void RaggedGrid::emitRows(ImplicitLocOpBuilder &b, const Group &group,
       b, arith::SubIOp::create(b, group.end, tile.row), height);
 }
 
+/// The CTA's first tile, if there are `rowTiles` (i32).
+TileHalves::Place RaggedGrid::locateFirst(ImplicitLocOpBuilder &b,
+                                          Value rowTiles) const {
+  if (halves)
+    return TileHalves(b, toIndex(b, rowTiles), columnTiles).locate(b, first);
+  Value columns = indexConstant(b, columnTiles);
+  Value rowTile = arith::DivUIOp::create(b, first, columns);
+  return {rowTile, arith::RemUIOp::create(b, first, columns)};
+}
+
 /// Into the first slot of the queue.
 void RaggedGrid::emitStore(ImplicitLocOpBuilder &b,
                            ArrayRef<Value> tile) const {
@@ -302,13 +313,13 @@ void RaggedGrid::emitStore(ImplicitLocOpBuilder &b,
 }
 
 /// The lane that looks after the group of the first tile stores it: `tiles` are
-/// the row tiles before the lane's groups, and up to the end of each.
+/// the row tiles before the lane's groups, and up to the end of each, and `all`
+/// those of all lanes.
 void RaggedGrid::emitFirst(ImplicitLocOpBuilder &b, Value firstGroup,
-                           ArrayRef<Value> bounds,
-                           ArrayRef<Value> tiles) const {
+                           ArrayRef<Value> bounds, ArrayRef<Value> tiles,
+                           Value all) const {
   using P = arith::CmpIPredicate;
-  Value columns = indexConstant(b, columnTiles);
-  Value rowTile = arith::DivUIOp::create(b, first, columns);
+  Value rowTile = locateFirst(b, all).rowTile;
   Value wanted = toI32(b, rowTile);
   Value group = firstGroup, begin = bounds[0], end = bounds[1];
   Value from = tiles[0], to = tiles[1];
@@ -334,23 +345,21 @@ void RaggedGrid::emitFirst(ImplicitLocOpBuilder &b, Value firstGroup,
               arith::SubIOp::create(b, rowTile, before),
               [&] { return toIndex(b, to); }},
              tile);
-    emitStore(b, {group, tile.row, tile.valid,
-                  arith::RemUIOp::create(b, first, columns)});
+    emitStore(b, {group, tile.row, tile.valid, locateFirst(b, all).column});
     scf::YieldOp::create(b);
   });
 }
 
 /// The first lane hands out what a lane has stored, or the end if none has or
-/// the offsets are bad.
-void RaggedGrid::emitHandOut(ImplicitLocOpBuilder &b, Value lane,
-                             Value tiles) const {
+/// the offsets are bad: then `tiles` is 0 instead of `all`.
+void RaggedGrid::emitHandOut(ImplicitLocOpBuilder &b, Value lane, Value tiles,
+                             Value all) const {
   NVVM::SyncWarpOp::create(b, i32(b, -1));
   Value isFirstLane =
       compare(b, arith::CmpIPredicate::eq, lane, indexConstant(b, 0));
   scf::IfOp::create(b, isFirstLane, [&](OpBuilder &then, Location loc) {
     ImplicitLocOpBuilder b(loc, then);
-    Value rowTile = toI32(
-        b, arith::DivUIOp::create(b, first, indexConstant(b, columnTiles)));
+    Value rowTile = toI32(b, locateFirst(b, all).rowTile);
     Value isEnd = compare(b, arith::CmpIPredicate::uge, rowTile, tiles);
     scf::IfOp::create(b, isEnd, [&](OpBuilder &then, Location loc) {
       ImplicitLocOpBuilder b(loc, then);

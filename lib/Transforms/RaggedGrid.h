@@ -22,6 +22,8 @@
 #ifndef MXFP4_TRANSFORMS_RAGGEDGRID_H
 #define MXFP4_TRANSFORMS_RAGGEDGRID_H
 
+#include "TileHalves.h"
+
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace mxfp4 {
@@ -58,6 +60,9 @@ struct RaggedGrid {
   int64_t fewestRows = 0, mostRows = 0;
   /// Tiles along N.
   int64_t columnTiles;
+  /// Whether the last tiles are halves, which `columnTiles` counts then. For
+  /// the table only.
+  bool halves = false;
 
   /// The CTA's first tile (index), and the queue that the table's warp puts it
   /// into, or null. For the table only.
@@ -91,9 +96,11 @@ private:
                  mlir::ArrayRef<mlir::Value> tile) const;
   void emitFirst(mlir::ImplicitLocOpBuilder &b, mlir::Value first,
                  mlir::ArrayRef<mlir::Value> bounds,
-                 mlir::ArrayRef<mlir::Value> tiles) const;
+                 mlir::ArrayRef<mlir::Value> tiles, mlir::Value all) const;
   void emitHandOut(mlir::ImplicitLocOpBuilder &b, mlir::Value lane,
-                   mlir::Value tiles) const;
+                   mlir::Value tiles, mlir::Value all) const;
+  TileHalves::Place locateFirst(mlir::ImplicitLocOpBuilder &b,
+                                mlir::Value rowTiles) const;
   /// Where list 0 or 1 of the table begins.
   int64_t listBegin(int list) const { return list * (groups + 2); }
   int lists() const { return fullFirst ? 2 : 1; }

@@ -224,10 +224,13 @@ static void buildTiles(ImplicitLocOpBuilder &b, Kernel kernel, Value table,
   const auto attr = ScheduleAttr::get(b.getContext(), schedule);
   GroupedMatmulOp op = kernel.op;
   Value count = emitTileCount(b, kernel, table, schedule);
+  Schedule whole = schedule; // Until `mxfp4-halve-tiles`.
+  whole.halfTiles = false;
   auto tiles = ForTilesOp::create(
       b, TypeRange(), kernel.first, count, kernel.ctas, table, kernel.offsets,
       kernel.expertIds, kernel.error, ValueRange(), op.getNumExperts(),
-      schedule.columnTiles(op.getN()), attr);
+      schedule.columnTiles(op.getN()),
+      ScheduleAttr::get(b.getContext(), whole));
   Block &body = tiles.getBody().emplaceBlock();
   for (unsigned i = 0; i < ForTilesOp::kTileArguments; ++i)
     body.addArgument(b.getIndexType(), b.getLoc());

@@ -82,9 +82,7 @@ private:
                       mlir::ArrayRef<mlir::Value> values);
   void reportMissing(mlir::Value isMissing);
   /// Of several K slices the first one stores.
-  WarpPlace storingWarps() const {
-    return schedule.placeOfWarps(schedule.sliceWarps());
-  }
+  WarpPlace storingWarps() const;
 
   mlir::ImplicitLocOpBuilder &b;
   Arithmetic a;

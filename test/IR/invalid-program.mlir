@@ -870,6 +870,24 @@ func.func @first_ahead(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index,
 
 // -----
 
+#halves = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 8,
+  warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1,
+  k_slices = 2, copy_warps = 2, half_tiles = true>
+#shared = #gpu.address_space<workgroup>
+
+func.func @first_of_many_groups(%t: memref<259xi32, #shared>,
+                                %o: memref<258xi32>, %i: index,
+                                %q: !mxfp4.ring<2>,
+                                %f: memref<2x4xi32, #shared>) {
+  // expected-error @below {{requires at most 256 groups for half_tiles, but has 257}}
+  mxfp4.hand_out_first %i in %t offsets(%o) columns 3 to %q[%f]
+      {schedule = #halves} : memref<259xi32, #shared>, memref<258xi32>,
+      !mxfp4.ring<2>, memref<2x4xi32, #shared>
+  return
+}
+
+// -----
+
 #few = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8,
   warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1>
 #shared = #gpu.address_space<workgroup>

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import re
 
+import mxfp4
+import numpy as np
 import pytest
+from helpers import random_weights
 from kernels import (
     LAYOUTS,
     Case,
@@ -21,6 +24,7 @@ from kernels import (
     tokens_of,
 )
 from mxfp4 import Layout, Problem, simulate
+from mxfp4.formats import bfloat16
 
 pytestmark = needs_both
 EVERY = schedules() if library.find() else []
@@ -147,6 +151,34 @@ def test_slices_that_do_not_divide_the_steps(slices: int, steps: int, width: str
     artifact = compile_kernel(problem, f"schedule={schedule}")
     found = complaints(artifact, case, multiprocessors=1, launches=2)
     assert not found, "\n".join(found)
+
+
+HALVES = (
+    "#mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 16, warps_rows = 4, "
+    "warps_tokens = 1, stages = 9, placement = register, ctas = 1, token_step = 8, "
+    "k_slices = 3, copy_warps = 3{halves}>"
+)
+
+
+@pytest.mark.parametrize("n", [256, 310, 64])
+def test_halves_of_tiles_add_in_the_order_of_whole_ones(n: int, rng: np.random.Generator) -> None:
+    """No bit depends on how many CTAs, and so which tiles are halves."""
+    problem = Problem(3, n, 448, output="f32")
+    weights = mxfp4.pack(*random_weights(rng, 3, n, 448, 118, 128), problem.layout)
+    x = rng.standard_normal((44, 448)).astype(bfloat16)
+    found, copied = set(), set()
+    for halves in ("", ", half_tiles = true"):
+        artifact = compile_kernel(problem, f"schedule={HALVES.format(halves=halves)}")
+        for multiprocessors in (1, 2, 3, 5, 40):
+            run = simulate(
+                artifact, x, weights, np.array([0, 21, 21, 44], np.int32),
+                multiprocessors=multiprocessors,
+            )  # fmt: skip
+            assert run.findings == []
+            found.add(run.y.tobytes())
+            copied.add(run.statistics["bulk_load_bytes"])
+    assert len(found) == 1
+    assert len(copied) > 1, "there were halves"
 
 
 FULL_FIRST = (

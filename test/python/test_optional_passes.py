@@ -36,6 +36,12 @@ MIDDLE = (
     "#mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 64, warps_rows = 8, "
     "warps_tokens = 1, stages = 9, placement = register, ctas = 1, token_step = 8, k_slices = 3>"
 )
+# Halves of tiles behind whole ones.
+HALVES = (
+    "#mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 16, warps_rows = 4, "
+    "warps_tokens = 1, stages = 9, placement = register, ctas = 1, token_step = 8, "
+    "k_slices = 3, copy_warps = 3, half_tiles = true>"
+)
 SCHEDULES = [
     schedule.replace("{placement}", placement)
     for placement in ("register", "shared")
@@ -45,10 +51,11 @@ SCHEDULES = [
         LARGE.replace("{rows}", "192").replace("{warps}", "12"),
         LARGE.replace("{rows}", "128").replace("{warps}", "4"),
     )
-] + [MIDDLE]
+] + [MIDDLE, HALVES]
 
 OPTIONAL = (
     "mxfp4-share-tiles",
+    "mxfp4-halve-tiles",
     "mxfp4-pipeline-copies",
     "mxfp4-version-loops",
     "mxfp4-overlap-decode",
@@ -63,6 +70,7 @@ PIPELINE = (
     "mxfp4-tile",
     "mxfp4-specialize-warps",
     "mxfp4-share-tiles",
+    "mxfp4-halve-tiles",
     "mxfp4-pipeline-copies",
     "canonicalize",
     "cse",
@@ -99,6 +107,8 @@ def test_a_pass_may_be_left_out(schedule: str, left_out: str) -> None:
     ids = (2, -1, 0, 1, 0)
     problem = Problem(3, 229, 448 if schedule == MIDDLE else 384, 5, Layout(), expert_ids=True)
     case = Case(problem, (40, 3, 0, 9, 21), ids)
+    if schedule == HALVES:  # without ids, and with a half that has no other one
+        case = Case(problem := Problem(3, 310, 384), (40, 0, 21))
     artifact = compile_kernel(problem, f"schedule={schedule}")
     ptx = ptx_without(problem, schedule, which)
     found = complaints(replace(artifact, ptx=ptx), case, multiprocessors=2, launches=2)

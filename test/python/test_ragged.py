@@ -218,6 +218,11 @@ def drawn_schedule(draw: st.DrawFn, form: Any, accumulation: str | None) -> str:
             wide = draw(st.sampled_from([0, 1, fields["tokens"]]))
             if wide:
                 fields |= {"wide_from": fields["tokens"] + wide, "wide_stages": 3 * slices}
+        whole = chosen & {"overlap_decode", "full_tiles_first", "side_by_side"}
+        whole = whole or accumulation or "wide_from" in fields
+        tile = (warps, fields["rows"], fields["placement"])
+        if slices > 1 and tile == (4, 128, "register") and not whole and draw(st.booleans()):
+            chosen.add("half_tiles")
         fields |= dict.fromkeys(chosen, "true")
         if fields["ctas"] == 1 and slices * warps >= 8 and "wide_from" not in fields:
             fields["producer_registers"] = draw(st.sampled_from([0, 24, 40, 56]))

@@ -119,7 +119,6 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
   const Regime regimes[] = {
       {sized(32, 64), two, decoding(4, 2)},
       {sized(32, 320), two, decoding(4, 2)},
-      {sized(128, 17), two, decoding(4, 2)},
       {sized(1024, 4096), two, decodingTwoKinds()},
       // 64, 32 and 112 steps of K, and 47: three slices share them as they
       // come.
@@ -130,21 +129,35 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
       // up to 12 rows per group.
       {sized(128, 64), two, decoding(4, 2)},
       {sized(128, 128), two, decodingTwoKinds()},
-      {{128, 128, 2880, 2880, 256}, two, decoding(4, 2)},
+      {{128, 128, 2880, 2880, 256}, two, withHalves(decoding(4, 2))},
       {{128, 128, 2880, 2880, 1024}, two, decodingTwoKinds()},
       {{512, 512, 2688, 1024, 512 * 12}, two, decodingTwoKinds()},
       {{32, 32, 5760, 3008, 64}, two, decoding(4, 2)},
-      // 918 tiles, by 20 groups that have rows: four rounds of 264 CTAs, in
-      // whose time one CTA per SM has 7.5 of 132 for 7. Then 627 tiles, three
-      // rounds and five, but 724 and 456, three rounds and six, two and four.
-      {sized(32, 32), one, decodingInSix()},
+      // Where N has an odd number of halves the last tiles are halves: 9.65
+      // waves of two CTAs are ten, or 19 half waves. But for 4.8 waves of one
+      // CTA, which are five or ten half waves, all tiles are whole.
+      {{128, 128, 2880, 2880, 64}, two, withHalves(decoding(4, 2))},
+      {{32, 32, 2880, 2880, 256}, one, withHalves(decodingInSix())},
+      {{32, 32, 2880, 2880, 64}, one, decodingInSix()},
+      // Otherwise up to four waves: 918 tiles, by 20 groups that have rows, are
+      // 7.0 half waves of two CTAs per SM; of 627, 724 and 456 tiles, one CTA
+      // per SM has ten, eleven and seven half waves, where two have five, six
+      // and four.
+      {sized(32, 32), two, withHalves(decoding(4, 2))},
       {sized(32, 17), one, decodingInSix()},
-      {sized(32, 21), two, decoding(4, 2)},
-      {sized(32, 12), two, decoding(4, 2)},
-      // 320 tiles are two rounds, the second of which is nearly empty; as 641
-      // of 64 columns they are five of 132. And 303.
-      {{256, 256, 512, 4096, 96}, narrow, narrowDecoding()},
-      {{128, 128, 768, 2880, 64}, narrow, narrowDecoding()},
+      {sized(32, 21), one, withHalves(decodingInSix())},
+      {sized(32, 12), one, withHalves(decodingInSix())},
+      // 320 tiles are three half waves of two CTAs per SM, and five of one.
+      {{256, 256, 512, 4096, 96}, one, withHalves(decodingInSix())},
+      {{128, 128, 768, 2880, 64}, one, withHalves(decodingInSix())},
+      // With 20 steps of K no tile is a half: the second of two rounds is
+      // nearly
+      // empty, and as 641 of 64 columns they are five of 132. And 303.
+      {{256, 256, 512, 1280, 96}, narrow, narrowDecoding()},
+      {{128, 128, 768, 1280, 64}, narrow, narrowDecoding()},
+      // More groups than a warp counts at once have whole tiles.
+      {{257, 257, 1024, 2048, 128}, one, decodingInSix()},
+      {{256, 256, 1024, 2048, 128}, two, withHalves(decoding(4, 2))},
       // K of nine steps is too short for five slices, and for six; these take
       // K from 12 steps on.
       {{256, 256, 512, 576, 96}, one, decoding(8, 1)},
@@ -167,6 +180,14 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
                              regime.problem.k),
               "");
     EXPECT_FALSE(choose(regime.problem).schedule == choice.schedule);
+    // A layer's first matmul is the same with an epilogue, and gathered.
+    Problem layers = regime.problem;
+    layers.hasEpilogue = true;
+    EXPECT_TRUE(choose(layers, {}, h200).schedule == choice.schedule);
+    layers.gathers = choice.schedule.halfTiles;
+    expected = choose(layers, {}, h200).schedule;
+    expected.gatherRows = choice.schedule.gatherRows;
+    EXPECT_TRUE(expected == choice.schedule);
   }
   // Other rows, the baseline, a half-empty tile, and two steps of K with few
   // rows have what they have on an H100.

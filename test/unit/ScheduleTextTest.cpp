@@ -18,7 +18,7 @@ Schedule unlikeDefaults() {
   // Counts the members: another one must be added here.
   auto &[instruction, rows, tokens, step, warpsRows, warpsTokens, slices,
          stages, placement, ctas, copyWarps, registers, overlap, version, evict,
-         full, sumSteps, sideBySide, copiesAhead, wideFrom, wideStages,
+         full, sumSteps, sideBySide, copiesAhead, wideFrom, wideStages, halves,
          gatherRows, storeColumns, bringBytes] = s;
   instruction = Instruction::Wgmma;
   placement = Placement::Shared;
@@ -31,7 +31,7 @@ Schedule unlikeDefaults() {
   copyWarps = 32;
   wideStages = 31;
   for (bool *member :
-       {&overlap, &version, &evict, &full, &sideBySide, &copiesAhead})
+       {&overlap, &version, &evict, &full, &sideBySide, &copiesAhead, &halves})
     *member = true;
   return s;
 }
@@ -52,7 +52,7 @@ TEST(ScheduleText, EveryMemberIsAField) {
         << text(one);
     EXPECT_NE(text(one), text(Schedule()));
   }
-  EXPECT_EQ(fields, 24);
+  EXPECT_EQ(fields, 25);
   EXPECT_EQ(other, unlikeDefaults());
 }
 
@@ -68,7 +68,8 @@ TEST(ScheduleText, DefaultsAreLeftOut) {
             "true, evict_first = true, full_tiles_first = true, sum_steps = "
             "53, side_by_side = true, wide_from = 50, wide_stages = 31, "
             "gather_rows = 52, "
-            "store_columns = 51, bring_bytes = 48, copies_ahead = true");
+            "store_columns = 51, bring_bytes = 48, copies_ahead = true, "
+            "half_tiles = true");
 }
 
 // Defaults that follow from a tile are left out too, at the places where they

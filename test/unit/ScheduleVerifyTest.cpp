@@ -289,6 +289,54 @@ TEST(Schedule, WhatCannotCopyAheadIsExplained) {
     EXPECT_EQ(verifySchedule(bad, problem, h100()), wanted);
 }
 
+TEST(Schedule, WhatHasNoHalvesIsExplained) {
+  Problem problem = {32, 32, 2880, 2880, 64};
+  Schedule good;
+  good.instruction = Instruction::Wgmma;
+  good.tileRows = 128;
+  good.tileTokens = 16;
+  good.tokenStep = 8;
+  good.warpsRows = 4;
+  good.kSlices = good.copyWarps = 3;
+  good.stages = 9;
+  good.ctasPerMultiprocessor = 2;
+  good.halfTiles = true;
+  EXPECT_EQ(verifySchedule(good, problem, h100()), "");
+  EXPECT_EQ(good.halfProgram().tileRows, 64);
+  EXPECT_EQ(good.halfProgram().columnTiles(2880), 45);
+  const std::string wanted =
+      "requires wgmma, sums that are not cut, register placement, K slices of "
+      "one warpgroup with two blocks of rows, and none of overlap_decode, "
+      "full_tiles_first, side_by_side and wide_from for half_tiles";
+  void (*const changes[])(Schedule &) = {
+      [](Schedule &s) { s.placement = Placement::Shared; },
+      // A block of rows for each warpgroup, and a tile of two warpgroups.
+      [](Schedule &s) { s.tileRows = 64; },
+      [](Schedule &s) {
+        s.tileRows = 256, s.warpsRows = 8, s.ctasPerMultiprocessor = 1;
+      },
+      [](Schedule &s) { s.overlapDecode = true; },
+      [](Schedule &s) { s.fullTilesFirst = true; },
+      [](Schedule &s) { s.wideFrom = 17, s.wideStages = 9; },
+      [](Schedule &s) { s.kSlices = 1, s.copyWarps = 1; },
+  };
+  for (const auto &change : changes) {
+    Schedule bad = good;
+    change(bad);
+    EXPECT_EQ(verifySchedule(bad, problem, h100()), wanted);
+  }
+  problem.gathers = true;
+  EXPECT_EQ(verifySchedule(good, problem, h100()), "");
+  problem.gathers = false;
+  good.copiesAhead = true;
+  EXPECT_EQ(verifySchedule(good, problem, h100()), "");
+  problem.experts = problem.groups = 256;
+  EXPECT_EQ(verifySchedule(good, problem, h100()), "");
+  problem.experts = problem.groups = 257;
+  EXPECT_EQ(verifySchedule(good, problem, h100()),
+            "requires at most 256 groups for half_tiles, but has 257");
+}
+
 // ptxas 13.0.88 assembles what is accepted here, and nothing that is refused:
 // an SM's warps are spread over four partitions, and one wgmma needs what it
 // needs.

@@ -72,6 +72,12 @@ inline Schedule decodingInSix() {
   return schedule;
 }
 
+/// The same with halves of the last tiles.
+inline Schedule withHalves(Schedule schedule) {
+  schedule.halfTiles = true;
+  return schedule;
+}
+
 /// Of 64 columns, in five K slices.
 inline Schedule narrowDecoding() {
   Schedule schedule = tiled(64, 16, 8, 4, 5, 1);

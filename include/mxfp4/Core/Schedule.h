@@ -109,6 +109,9 @@ struct Schedule {
   /// that it has a number of its own.
   int wideFrom = 0;
   int wideStages = 0;
+  /// The last tiles of a launch, which fill a wave at most half, are halves of
+  /// tiles (`halfProgram`), and so are tiles whose other half is no column.
+  bool halfTiles = false;
   /// Rows that a branch of a gather goes around, at least.
   int gatherRows = 16;
   /// Columns of 8 tokens that a thread stores between two branches, at most.
@@ -173,6 +176,11 @@ struct Schedule {
     return wideFrom == 0 || isWide() ? tileTokens : kWider * tileTokens;
   }
   static constexpr int kWider = 2;
+  /// What half of the columns of a tile are computed with.
+  Schedule halfProgram() const;
+  /// Groups that a kernel with `halfTiles` may have: the tiles of this number
+  /// of groups are counted by a warp at once.
+  static constexpr int64_t kMostGroupsOfHalves = 256;
   /// The place of each of the first `warps` consumer warps: all, or those of
   /// one K slice. Warps are numbered along rows first; warps of one instruction
   /// have the places of its fragment map.

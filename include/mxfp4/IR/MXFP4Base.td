@@ -248,6 +248,8 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
     - `copies_ahead` (false): offsets are read, and weights of the first stages are
       copied, before the kernel ahead has ended. By hand it is a promise, as
       `older_inputs` of `mxfp4.grouped_matmul` is.
+    - `half_tiles` (false): the last tiles of a launch, which fill a wave of CTAs at
+      most half, and tiles whose other half has no columns, are halves of tiles.
 
     A text means the same kernel in every release. Text from before
     `copy_warps` names none of the fields from `copy_warps` on, and for wgmma

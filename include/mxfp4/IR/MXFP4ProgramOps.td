@@ -220,6 +220,13 @@ def MXFP4_HandOutTilesOp : MXFP4_Op<"hand_out_tiles",
     before it waits for the kernel ahead (`griddepcontrol.wait`), which may still
     use the counter.
 
+    With a schedule that has `half_tiles`, `columns` counts halves of tiles along N,
+    and the last field is twice the number of the half that the tile begins with,
+    plus 1 if the tile is this half alone. If T whole tiles and H halves without
+    another half take ceil((2T + H + P / 32) / P) half waves of P = `stride` CTAs, as
+    many whole tiles are handed out first as fill the whole waves among these; then
+    the halves of the other ones; then the H halves.
+
     Example:
 
     ```mlir
@@ -260,7 +267,8 @@ def MXFP4_HandOutFirstOp : MXFP4_Op<"hand_out_first"> {
     to find the first one.
 
     The schedule has one list of tiles of one kind: neither `full_tiles_first` nor
-    `wide_from`.
+    `wide_from`. With `half_tiles`, there are at most 256 groups, and `columns` and
+    the tile are those of `mxfp4.hand_out_tiles`, for as many CTAs as the grid has.
 
     Example:
 

@@ -216,6 +216,31 @@ def ShareTiles : Pass<"mxfp4-share-tiles"> {
   ];
 }
 
+def HalveTiles : Pass<"mxfp4-halve-tiles"> {
+  let summary = "Halves of tiles for the last part of a wave";
+  let description = [{
+    In a kernel whose schedule has `half_tiles`, lets the scheduler hand out halves of
+    the last tiles of a launch (`mxfp4.hand_out_tiles` says of which), and gives each
+    role a second body for them, in a branch: a half has a loop over K that copies
+    and multiplies the first block of rows of each stage alone. Where one half of a
+    tile has no columns, the other half is handed out alone.
+
+    Sums are added in the order of whole tiles, so that no result changes.
+
+    Preconditions: `mxfp4-share-tiles` has run, and `mxfp4-copy-ahead` for schedules
+    with `copies_ahead`, whose copies ahead of the first tile become those of a half
+    if this tile is one. Loops over K are in their `mxfp4.take_tiles` directly. Other
+    kernels stay as they are.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::scf::SCFDialect"
+  ];
+  let statistics = [
+    Statistic<"numHalved", "halved", "Kernels with halves of tiles">
+  ];
+}
+
 def BringRows : Pass<"mxfp4-bring-rows"> {
   let summary = "One warp brings rows into the order of the groups";
   let description = [{

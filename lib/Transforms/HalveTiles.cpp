@@ -1,0 +1,289 @@
+//===- HalveTiles.cpp - Halves of tiles for the last part of a wave -------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelBuilding.h"
+#include "KernelRemarks.h"
+#include "TileHalves.h"
+
+#include "mxfp4/IR/MXFP4.h"
+#include "mxfp4/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
+
+#include <variant>
+
+namespace mxfp4 {
+#define GEN_PASS_DEF_HALVETILES
+#include "mxfp4/Transforms/Passes.h.inc"
+} // namespace mxfp4
+
+using namespace mlir;
+using namespace mxfp4;
+
+namespace {
+
+constexpr StringLiteral kHalveTiles = "mxfp4-halve-tiles";
+
+/// The roles of a kernel, and who hands out their tiles.
+struct Kernel {
+  HandOutTilesOp tiles;
+  TileCountOp count;
+  /// What the roles do with a tile.
+  SmallVector<TakeTilesOp> roles;
+  /// Columns of the output.
+  int64_t n = 0;
+};
+
+} // namespace
+
+/// Its loop over K, which is not in a branch.
+static KLoopOp loopOf(TakeTilesOp tiles) {
+  auto loops = tiles.getBody().getOps<KLoopOp>();
+  return llvm::hasSingleElement(loops) ? *loops.begin() : KLoopOp();
+}
+
+/// The only operation of a type inside of another one, at any depth.
+template <typename Op> static Op onlyIn(Operation *root) {
+  SmallVector<Op> ops;
+  root->walk([&](Op op) { ops.push_back(op); });
+  return ops.size() == 1 ? ops.front() : Op();
+}
+
+/// Whether a role does with a tile what it can do with half of one.
+static bool canHalve(TakeTilesOp tiles, KLoopOp loop) {
+  if (loop.getFills()) {
+    auto copy = onlyIn<BulkCopyWeightsOp>(loop);
+    return copy && !copy.getPart() && onlyIn<RingFillOp>(loop);
+  }
+  auto reduce = onlyIn<ReduceSlicesOp>(tiles);
+  auto store = onlyIn<StoreTileOp>(tiles);
+  return loop.getOnly<TileMatmulOp>() && reduce && store &&
+         reduce.getAccumulator() == loop.getResult(0) &&
+         reduce.getBuffer().getDefiningOp<SharedBufferOp>() &&
+         store.getAccumulator() == reduce.getResult();
+}
+
+/// The kernel around roles, or why its tiles stay whole.
+static std::variant<Kernel, StringRef> findKernel(WarpRolesOp roles) {
+  Kernel kernel;
+  roles.walk([&](HandOutTilesOp op) { kernel.tiles = op; });
+  roles.walk([&](TakeTilesOp op) { kernel.roles.push_back(op); });
+  roles.walk([&](StoreTileOp op) { kernel.n = op.getN(); });
+  if (kernel.tiles)
+    kernel.count = kernel.tiles.getCount().getDefiningOp<TileCountOp>();
+  if (!kernel.count || kernel.roles.empty() || kernel.n == 0)
+    return "no role hands out tiles that another stores";
+  for (TakeTilesOp tiles : kernel.roles) {
+    KLoopOp loop = loopOf(tiles);
+    if (!loop || !loop.getRing())
+      return "a role has a loop over K in a branch, or none";
+    if (!loop.getSchedule().toSchedule().halfTiles)
+      return "its schedule has no half_tiles";
+    if (!canHalve(tiles, loop))
+      return "a role does not copy or multiply as mxfp4-specialize-warps "
+             "leaves it";
+  }
+  return kernel;
+}
+
+/// The position behind a tile, for both bodies: ptxas would take what two loops
+/// hand on for different in each lane.
+static Value skipSteps(ImplicitLocOpBuilder &b, KLoopOp loop) {
+  SmallVector<int64_t> more =
+      sliceCounts(loop.getSchedule().toSchedule(), loop.getSteps());
+  const int64_t steps = *llvm::min_element(more);
+  for (int64_t &count : more)
+    count -= steps;
+  return RingSkipOp::create(b, loop.getCursor(), steps,
+                            *llvm::max_element(more) == 0
+                                ? Value()
+                                : ofSlice(b, loop.getSlice(), more));
+}
+
+/// Sums of one block of rows in place of two.
+static VectorType halfOf(VectorType sums) {
+  return VectorType::get(
+      {sums.getDimSize(0) / 2, sums.getDimSize(1), sums.getDimSize(2)},
+      sums.getElementType());
+}
+
+static void halveSums(Value sums) {
+  sums.setType(halfOf(cast<VectorType>(sums.getType())));
+}
+
+/// The loop of a role that multiplies.
+static void halveLoop(ImplicitLocOpBuilder &b, KLoopOp loop,
+                      ScheduleAttr half) {
+  const VectorType type = halfOf(cast<VectorType>(loop.getResult(0).getType()));
+  b.setInsertionPoint(loop);
+  Value zeros =
+      arith::ConstantOp::create(b, type, DenseElementsAttr::get(type, 0.0f));
+  loop.getInitsMutable().assign(zeros);
+  halveSums(loop.getCarried()[0]);
+  halveSums(loop.getResult(0));
+  auto matmul = loop.getOnly<TileMatmulOp>();
+  halveSums(matmul.getResult());
+  matmul.setScheduleAttr(half);
+}
+
+/// A copy into a stage: its first block of rows.
+static void halveCopy(ImplicitLocOpBuilder &b, BulkCopyWeightsOp copy,
+                      Value number) {
+  auto fill = onlyIn<RingFillOp>(copy->getParentOp());
+  b.setInsertionPoint(fill);
+  const int64_t bytes = layoutOf(copy.getSource().getType()).bytes();
+  fill.getBytesMutable().assign(
+      arith::SubIOp::create(b, fill.getBytes(), i32Constant(b, bytes)));
+  copy.getBlockMutable().assign(number);
+  copy.getPartMutable().assign(indexConstant(b, 0));
+  copy.setParts(2);
+}
+
+/// The buffer of the sums of a slice, of which half is used.
+static void halveReduction(ImplicitLocOpBuilder &b, ReduceSlicesOp reduce) {
+  auto whole = reduce.getBuffer().getDefiningOp<SharedBufferOp>();
+  const auto type = cast<MemRefType>(whole.getBuffer().getType());
+  b.setInsertionPoint(reduce);
+  reduce.getBufferMutable().assign(
+      sharedBuffer(b, {type.getDimSize(0) / 2, type.getDimSize(1)},
+                   type.getElementType(), whole.getOffset()));
+  halveSums(reduce.getResult());
+}
+
+/// Makes a body for whole tiles one for their halves.
+static void halveBody(Block &body, Value number) {
+  ImplicitLocOpBuilder b(number.getLoc(), body.getParentOp());
+  const auto halved = [](Operation *op, ScheduleAttr attr) {
+    const auto half =
+        ScheduleAttr::get(op->getContext(), attr.toSchedule().halfProgram());
+    op->setAttr("schedule", half);
+    return half;
+  };
+  body.walk([&](Operation *op) {
+    if (auto copy = dyn_cast<BulkCopyWeightsOp>(op))
+      halveCopy(b, copy, number);
+    else if (auto reduce = dyn_cast<ReduceSlicesOp>(op))
+      halveReduction(b, reduce);
+    else if (auto store = dyn_cast<StoreTileOp>(op))
+      halved(store, store.getSchedule());
+    else if (auto loop = dyn_cast<KLoopOp>(op)) {
+      const ScheduleAttr half = halved(loop, loop.getSchedule());
+      if (!loop.getFills())
+        halveLoop(b, loop, half);
+    }
+  });
+}
+
+/// Two bodies, in a branch, in place of the operations of a role from `first`
+/// up to `end`: the column is no longer that of a whole tile.
+static void branchOnHalf(ImplicitLocOpBuilder &b, Value column,
+                         Operation *first, Operation *end) {
+  // A role of one thread has nothing that lanes do together.
+  auto role = first->getParentOfType<RoleOp>();
+  Value known = role.getOneThread() ? column : makeUniform(b, column);
+  const auto shifted = [&](int64_t places) -> Value {
+    return arith::ShRUIOp::create(b, known, indexConstant(b, places));
+  };
+  Value whole = shifted(2), number = shifted(1);
+  Value isHalf = arith::CmpIOp::create(
+      b, arith::CmpIPredicate::ne,
+      arith::AndIOp::create(b, known, indexConstant(b, 1)),
+      indexConstant(b, 0));
+  auto branch = scf::IfOp::create(b, isHalf, /*withElseRegion=*/true);
+  IRMapping mapping;
+  mapping.map(column, number);
+  b.setInsertionPoint(branch.thenBlock()->getTerminator());
+  for (Operation *op = first; op != end; op = op->getNextNode())
+    b.clone(*op, mapping);
+  Operation *last = branch.elseBlock()->getTerminator();
+  while (branch->getNextNode() != end)
+    branch->getNextNode()->moveBefore(last);
+  column.replaceUsesWithIf(whole, [&](OpOperand &use) {
+    return branch.getElseRegion().isAncestor(use.getOwner()->getParentRegion());
+  });
+  halveBody(*branch.thenBlock(), number);
+}
+
+/// What a role does with a tile.
+static void halve(TakeTilesOp tiles) {
+  ImplicitLocOpBuilder b(tiles.getLoc(), tiles.getContext());
+  KLoopOp loop = loopOf(tiles);
+  Operation *first = &tiles.getBody().front().front();
+  b.setInsertionPoint(first);
+  loop.getLastCursor().replaceAllUsesWith(skipSteps(b, loop));
+  branchOnHalf(b, tiles.getColumn(), first, tiles.getYield());
+}
+
+/// The weights of the first tile, where these are copied ahead.
+static void halveAhead(LocateTileOp tile, const TileHalves &halves) {
+  ImplicitLocOpBuilder b(tile.getLoc(), tile);
+  const TileHalves::Place place = halves.locate(b, tile.getNumber());
+  tile.getNumberMutable().assign(place.rowTile);
+  tile.setColumns(1);
+  tile.getColumn().replaceAllUsesWith(place.column);
+  b.setInsertionPointAfter(tile);
+  branchOnHalf(b, place.column, tile->getNextNode(),
+               tile->getBlock()->getTerminator());
+}
+
+/// Whoever hands out tiles counts halves along N.
+template <typename Op> static void handOutHalves(Op op, int64_t n) {
+  Schedule schedule = op.getSchedule().toSchedule();
+  schedule.halfTiles = true;
+  op.setScheduleAttr(ScheduleAttr::get(op.getContext(), schedule));
+  op.setColumns(schedule.halfProgram().columnTiles(n));
+}
+
+/// The tiles of a kernel, and what its roles do with them.
+static void halve(WarpRolesOp roles, Kernel kernel) {
+  SmallVector<LocateTileOp> ahead;
+  roles.walk([&](LocateTileOp tile) { ahead.push_back(tile); });
+  handOutHalves(kernel.tiles, kernel.n);
+  roles->getParentOp()->walk([&](HandOutFirstOp op) {
+    if (op.getQueue() == kernel.tiles.getQueue())
+      handOutHalves(op, kernel.n);
+  });
+  ImplicitLocOpBuilder b(kernel.count.getLoc(), kernel.count);
+  Value rowTiles =
+      TileCountOp::create(b, b.getIndexType(), kernel.count.getTable(),
+                          kernel.count.getGroups(), /*columns=*/1);
+  const TileHalves halves(b, rowTiles, kernel.tiles.getColumns());
+  kernel.count.replaceAllUsesWith(halves.count());
+  kernel.count.erase();
+  for (LocateTileOp tile : ahead)
+    halveAhead(tile, halves);
+  for (TakeTilesOp tiles : kernel.roles)
+    halve(tiles);
+}
+
+namespace {
+
+struct HalveTilesPass : mxfp4::impl::HalveTilesBase<HalveTilesPass> {
+  using HalveTilesBase::HalveTilesBase;
+
+  void runOnOperation() override {
+    SmallVector<WarpRolesOp> programs;
+    getOperation()->walk([&](WarpRolesOp roles) { programs.push_back(roles); });
+    for (WarpRolesOp roles : programs) {
+      const std::variant<Kernel, StringRef> found = findKernel(roles);
+      if (const auto *why = std::get_if<StringRef>(&found)) {
+        missedOn(roles, kHalveTiles, "tiles", [&] { return why->str(); });
+        continue;
+      }
+      halve(roles, std::get<Kernel>(found));
+      passedOn(roles, kHalveTiles, "tiles", [] {
+        return std::string("the last tiles are halves, and so are tiles whose "
+                           "other half has no columns");
+      });
+      ++numHalved;
+    }
+  }
+};
+
+} // namespace
