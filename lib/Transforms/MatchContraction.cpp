@@ -17,10 +17,6 @@
 using namespace mlir;
 using namespace mxfp4;
 
-/// Offsets of groups and numbers of rows become constants of the program, which
-/// then has at most 16 MB of each.
-static constexpr int64_t kMostConstants = int64_t(1) << 22;
-
 /// What is in front of a widening to f32, or the value itself.
 static Value stripWidening(Value value) {
   auto widen = value.getDefiningOp<arith::ExtFOp>();

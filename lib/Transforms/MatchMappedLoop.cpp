@@ -14,10 +14,6 @@
 using namespace mlir;
 using namespace mxfp4;
 
-/// Offsets, numbers of experts and rows of a matmul become constants of the
-/// program, which then has at most 16 MB of each.
-static constexpr int64_t kMostConstants = int64_t(1) << 22;
-
 /// The loops of a map that run over more than one iteration, in their order;
 /// nullopt if a dimension is anything else.
 static std::optional<SmallVector<unsigned>> longLoops(linalg::LinalgOp op,

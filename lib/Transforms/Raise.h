@@ -89,6 +89,10 @@ void spellRaggedDots(mlir::Operation *root);
 // Matmuls
 //===----------------------------------------------------------------------===//
 
+/// Offsets of groups, and numbers of experts and rows, become constants of the
+/// program, which then has at most 16 MB of each.
+inline constexpr int64_t kMostConstants = int64_t(1) << 22;
+
 /// Whether `op` is a matmul with decoded weights that can be raised.
 llvm::LogicalResult matchMatmul(mlir::linalg::LinalgOp op, Miss *why);
 
