@@ -84,7 +84,9 @@ MXFP4_SIM_API int mxfp4SimOption(Mxfp4SimLaunch *l, const char *name,
 
 /** The launches of a stream, one behind the other: a programmatic launch may
     read before griddepcontrol.wait what no launch ahead of it that may still
-   run has written. Without a stream it may read nothing before. */
+    run has written. Without a stream it may read nothing before. A thread that
+    acquires a counter of the launch ahead gets the values that it has had, one
+    after the other, and may use what was published with them. */
 MXFP4_SIM_API Mxfp4SimStream *mxfp4SimStreamCreate(void);
 MXFP4_SIM_API void mxfp4SimStreamDestroy(Mxfp4SimStream *s);
 /** The stream must outlive the run. */

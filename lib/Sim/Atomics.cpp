@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Ahead.h"
 #include "CpAsync.h"
 #include "Decoder.h"
 #include "Float.h"
@@ -116,6 +117,8 @@ void oneAtomic(ExecContext &x, const Inst &i, unsigned l) {
         fresh = combine(i, old, b);
       }
       std::memcpy(r.host + j * element, &fresh, element);
+      if (i.vec == 1)
+        keepCount(x, r, addr, old, fresh);
       if (i.numDst)
         x.setLane(x.dst(i, j), l, old);
     }

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Ahead.h"
 #include "Decoder.h"
 #include "Memory.h"
 #include "Sync.h"
@@ -110,8 +111,10 @@ void execLoad(ExecContext &x, const Inst &i) {
       if (r.k != MemRef::Plain)
         touch(x, r, bytes, threadAccess(x, l, flags));
       std::memcpy(data, r.host, bytes);
-      if (sync)
+      if (sync) {
         syncLoad(x, r, addr[l], i.mods & Acquire);
+        loadCount(x, r, addr[l], bytes, i.mods & Acquire, l, data);
+      }
     }
     for (unsigned j = 0; j < i.vec; ++j) {
       uint64_t v = 0;

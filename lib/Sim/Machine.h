@@ -158,6 +158,8 @@ struct Warp {
   uint32_t clusterPhase = 0;
   uint32_t registers = 0;  ///< setmaxnreg
   uint32_t gridWaited = 0; ///< Lanes: griddepcontrol.wait
+  /// How many values of a counter of the launch ahead it has seen.
+  std::map<uint64_t, size_t> countsSeen;
   bool done() const { return live == 0; }
   uint32_t agent(uint32_t kind = 0) const;
 };
@@ -186,6 +188,20 @@ struct Mbarrier {
   VectorClock pend, pendProxy, pendProxyG, done, doneProxy, doneProxyG;
 };
 
+/// A value that a counter has had, and what was published with it.
+struct CountValue {
+  uint64_t value = 0;
+  VectorClock clock;
+};
+using CountValues = std::map<uint64_t, std::vector<CountValue>>;
+
+/// When a thread has acquired a counter of the launch ahead, and what it has
+/// learnt of that launch.
+struct AcquiredAhead {
+  Epoch when;
+  const VectorClock *clock = nullptr;
+};
+
 struct Cta {
   Cluster *cl = nullptr;
   uint32_t rank = 0, linear = 0; ///< In the cluster, in the grid.
@@ -197,6 +213,7 @@ struct Cta {
   std::map<uint32_t, Mbarrier> mbarriers;
   std::map<uint64_t, std::pair<VectorClock, VectorClock>> syncVars;
   std::vector<Epoch> gridWaits; ///< griddepcontrol.wait, one a warp.
+  std::vector<AcquiredAhead> acquiredAhead;
   uint32_t numMbarAgents = 0;
   uint32_t liveWarps = 0;
   bool retired = false;
@@ -267,6 +284,8 @@ struct Grid {
   uint64_t idle() const;
   std::map<uint64_t, std::pair<VectorClock, VectorClock>> syncVars;
   std::atomic<uint32_t> nextCluster{0};
+  /// Of counters in global memory, for the next launch.
+  CountValues counts;
   /// What the launch writes; held by a write.
   Unended written;
   std::mutex writtenLock;

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Ahead.h"
 #include "Scheduler.h"
 
 #include <algorithm>
@@ -128,10 +129,12 @@ void addStats(const Kernel &k, const LocalStats &local, Stats &sum) {
 /// too, if this one began so late, or waited before it let the next one begin.
 void passOn(Grid &g) {
   Unended &unended = *g.opts.unended;
-  if (!g.opts.programmatic || (g.anyWaits && !g.letsAhead))
+  const bool isOnly = !g.opts.programmatic || (g.anyWaits && !g.letsAhead);
+  if (isOnly)
     unended.clear();
   if (g.anyLets)
     unended.add(g.written);
+  unended.work = isOnly ? takeWork(g) : nullptr;
 }
 
 Result failure(const std::string &file, std::string message) {

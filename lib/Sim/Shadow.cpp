@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Ahead.h"
 #include "RaceChecker.h"
 
 #include <algorithm>
@@ -126,19 +127,20 @@ static void checkDependency(ExecContext &x, uint64_t addr, uint64_t bytes,
   const Unended *unended = x.g.opts.unended;
   if (unended && !a.is(Access::Write) && !unended->has(addr, bytes))
     return;
-  if (a.is(Access::AnyLane) ? x.w.gridWaited != 0
-                            : x.w.gridWaited >> a.lane & 1)
+  if (knowsEnd(x, a.lane, a.is(Access::AnyLane)) ||
+      mayTouchAhead(x, addr, bytes, a))
     return;
-  for (const Epoch &e : x.c.gridWaits)
-    if (happenedBefore(x.w, e, a.lane, a.is(Access::AnyLane)))
-      return;
   if (!x.known("dependency"))
     x.report("dependency",
              std::string(a.what ? a.what : "this instruction") +
                  (a.is(Access::Write) ? " writes" : " reads") +
                  " global memory that the launch ahead may still use: neither "
                  "this thread nor one that it waited for has passed "
-                 "griddepcontrol.wait",
+                 "griddepcontrol.wait" +
+                 (x.c.acquiredAhead.empty()
+                      ? ""
+                      : ", and no counter that they acquired was raised behind "
+                        "that use"),
              a.lane, addr);
 }
 

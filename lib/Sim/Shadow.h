@@ -139,6 +139,14 @@ public:
     }
     return cells[off >> 2];
   }
+  /// What is known of a byte.
+  const Cell &at(uint64_t off) const {
+    const Cell *first = &cells[off >> 4 << 2];
+    if (first->is(Cell::Whole))
+      return *first;
+    const Cell &word = cells[off >> 2];
+    return word.is(Cell::Split) ? parts[word.readSet][off & 3] : word;
+  }
   /// The four bytes of a word; valid until the next call for another word.
   Bytes &split(Cell &word);
   /// One cell again for a word that has been split, if its bytes are alike.

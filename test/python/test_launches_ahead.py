@@ -100,3 +100,112 @@ def test_nothing_is_stored_ahead() -> None:
     chain = Chain()
     assert not chain.found(LATE, 0, 1)
     assert chain.found(kernel(loads="st.global.b32 [%d2], %r1;", behind=WAIT), 0, 3)
+
+
+def counting(*stores: str) -> str:
+    """A kernel that waits and stores what it has loaded, in two words, and counts."""
+    return f"""
+.version 8.0
+.target sm_90a
+.address_size 64
+.visible .entry k(.param .u64 from, .param .u64 to, .param .u64 count)
+{{
+  .reg .b32 %r<4>;
+  .reg .b64 %d<4>;
+  ld.param.b64 %d1, [from];
+  ld.param.b64 %d2, [to];
+  ld.param.b64 %d3, [count];
+  {WAIT}
+  {LET}
+  ld.global.b32 %r1, [%d1];
+  {" ".join(stores)}
+  ret;
+}}
+"""
+
+
+FIRST, SECOND = "st.global.b32 [%d2], %r1;", "st.global.b32 [%d2+4], %r1;"
+RAISE = "red.release.gpu.global.add.u32 [%d3], 1;"
+BEHIND = "fence.acq_rel.gpu; red.relaxed.gpu.global.add.u32 [%d3], 1;"
+COUNTED = counting(FIRST, RAISE, SECOND, BEHIND)
+
+
+def awaiting(least: int, offset: int, acquire: str = "acquire", to: str = "") -> str:
+    """A kernel that waits for a count and then loads one of these words, or stores in one."""
+    use = to or f"ld.global.b32 %r2, [%d1+{offset}]; st.global.b32 [%d2], %r2;"
+    return f"""
+.version 8.0
+.target sm_90a
+.address_size 64
+.visible .entry k(.param .u64 from, .param .u64 to, .param .u64 count)
+{{
+  .reg .pred %p<2>;
+  .reg .b32 %r<4>;
+  .reg .b64 %d<4>;
+  ld.param.b64 %d1, [from];
+  ld.param.b64 %d2, [to];
+  ld.param.b64 %d3, [count];
+again:
+  ld.{acquire}.gpu.global.b32 %r1, [%d3];
+  setp.lt.u32 %p1, %r1, {least};
+  @%p1 bra again;
+  {use}
+  {WAIT}
+  {LET}
+  ret;
+}}
+"""
+
+
+class Counted:
+    """A launch that counts two words that it stores, and one behind it."""
+
+    def __init__(self) -> None:
+        self.driver = SimDriver(max_instructions=10_000)
+        self.memory = {
+            name: self.driver.allocate(np.zeros(2, np.int32), name)
+            for name in ("old", "between", "new", "count")
+        }
+
+    def found(self, ptx: str, source: str, target: str) -> set[str]:
+        """The checks that a launch fails."""
+        values: list[DeviceArray | int | bytes | None] = [
+            self.memory[name] for name in (source, target, "count")
+        ]
+        return {hazard["check"] for hazard in launch(self.driver, ptx, "k", values, block=1)}
+
+    def behind(self, ptx: str, target: str = "new", ahead: str = COUNTED) -> set[str]:
+        """The checks that a launch behind the counting one fails."""
+        assert not self.found(ahead, "old", "between")
+        return self.found(ptx, "between", target)
+
+
+def test_what_is_counted_is_read_ahead() -> None:
+    assert not Counted().behind(awaiting(1, 0))
+    assert not Counted().behind(awaiting(2, 4))
+
+
+@pytest.mark.parametrize(
+    ("least", "offset"), [(0, 0), (1, 4), (0, 4)], ids=["too low", "of another", "not at all"]
+)
+def test_counts_that_say_too_little_are_found(least: int, offset: int) -> None:
+    assert Counted().behind(awaiting(least, offset)) == {"dependency"}
+
+
+def test_counts_are_acquired_and_released() -> None:
+    assert Counted().behind(awaiting(2, 0, "relaxed")) == {"dependency"}
+    early = counting(RAISE, FIRST, BEHIND)
+    assert Counted().behind(awaiting(1, 0), ahead=early) == {"dependency"}
+    plain = counting(FIRST, "red.relaxed.gpu.global.add.u32 [%d3], 1;")
+    assert "dependency" in Counted().behind(awaiting(1, 0), ahead=plain)
+
+
+def test_counts_that_are_never_reached_are_waited_for_without_end() -> None:
+    assert Counted().behind(awaiting(3, 0)) == {"launch"}
+
+
+def test_what_the_launch_ahead_does_not_use_is_stored_ahead_of_the_wait() -> None:
+    store = "st.global.b32 [%d2], 1;"
+    assert not Counted().behind(awaiting(1, 0, to=store))
+    for used in ("old", "between"):
+        assert Counted().behind(awaiting(2, 0, to=store), used) == {"dependency"}

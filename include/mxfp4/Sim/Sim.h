@@ -94,10 +94,16 @@ struct BufferFlags {
   bool writable = true;    ///< Otherwise writes are reported.
 };
 
+/// What a launch has done to global memory, with the values of its counters.
+struct AheadWork;
+
 /// Bytes of global memory that launches have written which may not have ended
 /// when the next one begins; all bytes until something is known.
 class Unended {
 public:
+  /// Of the only such launch; null if there are several, or none is known.
+  std::shared_ptr<const AheadWork> work;
+
   bool has(uint64_t address, uint64_t bytes) const;
   void add(uint64_t address, uint64_t bytes);
   void add(const Unended &other);
