@@ -61,7 +61,8 @@ void MXFP4Dialect::addBytecodeInterface() {
 //
 // Operands that a file has none of are at the end of the segments of an
 // operation, such as rows that `quantize_rows` scatters to, which version 5
-// has, or rows that it scatters scales to, which version 7 has.
+// has, rows that it scatters scales to, which version 7 has, or counts of what
+// a matmul has stored, which version 8 has.
 
 static bool isAtMost(DialectBytecodeReader &reader, uint64_t number) {
   const FailureOr<const DialectVersion *> version =

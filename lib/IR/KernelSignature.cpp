@@ -107,6 +107,10 @@ ArrayRef<MatmulOperand> mxfp4::matmulOperands() {
        [](const Sizes &s) {
          return MemRefType::get({s.rows, s.k}, s.activations);
        }},
+      {"stored", "counts of what is stored", Provider::Caller, true, 1,
+       [](const Sizes &s) { return words(s, s.groups); }},
+      {"awaited", "counts to wait for", Provider::Caller, true, 1,
+       [](const Sizes &s) { return words(s, s.groups); }},
   };
   static_assert(
       std::size(operands) ==
@@ -114,6 +118,17 @@ ArrayRef<MatmulOperand> mxfp4::matmulOperands() {
               decltype(GroupedMatmulOp::Properties::operandSegmentSizes)>,
       "a row for each operand that the operation declares");
   return operands;
+}
+
+bool MatmulOperand::isOfProblem() const {
+  return isOptional && type && provider == Provider::Caller &&
+         !llvm::is_contained({"through", "stored", "awaited"}, name);
+}
+
+/// Where a warp hands out tiles, it waits. Kernels that copy weights ahead have
+/// a wait for the kernel ahead in each role.
+bool mxfp4::awaitsGroups(const Schedule &schedule) {
+  return schedule.traits().isAsynchronous && !schedule.copiesAhead;
 }
 
 //===----------------------------------------------------------------------===//

@@ -89,8 +89,20 @@ LogicalResult BringRowsOp::verify() {
   return success();
 }
 
+static LogicalResult verifyAnyCounters(Operation *op, Value counters) {
+  if (isGlobalWords(counters))
+    return success();
+  return op->emitOpError() << "requires counters of rank 1 and element type "
+                              "i32 in global memory, but got "
+                           << counters.getType();
+}
+
 LogicalResult WaitCountOp::verify() {
-  return verifyCounters(*this, getCounters());
+  return verifyAnyCounters(*this, getCounters());
+}
+
+LogicalResult RaiseCountOp::verify() {
+  return verifyAnyCounters(*this, getCounters());
 }
 
 LogicalResult BulkCopyRowOp::verify() {

@@ -83,6 +83,11 @@ void GroupedMatmulOp::getEffects(
   }
   if (getThrough())
     effects.emplace_back(MemoryEffects::Write::get(), &getThroughMutable()[0]);
+  if (getStored()) {
+    OpOperand *operand = &getStoredMutable()[0];
+    effects.emplace_back(MemoryEffects::Read::get(), operand);
+    effects.emplace_back(MemoryEffects::Write::get(), operand);
+  }
 }
 
 /// Weights against E, N and K.
@@ -226,6 +231,12 @@ LogicalResult GroupedMatmulOp::verify() {
   if (getThrough() && !(getGather() && getWorkspace()))
     return emitOpError("requires rows to gather and a workspace for memory "
                        "that rows are gathered through");
+  if (getStored() && (getExpertIds() || getScatter()))
+    return emitOpError("counts what it stores of each expert's rows, in their "
+                       "order, but has expert ids or rows to scatter to");
+  if (getAwaited() && (getExpertIds() || getGather() || !getOlderInputs()))
+    return emitOpError("requires older_inputs, and neither expert ids nor rows "
+                       "to gather, to wait for counts of each expert's rows");
   if (getOlderInputs() && !hasPureBufferSemantics())
     return emitOpError(
         "promises by older_inputs when memory was written, which "

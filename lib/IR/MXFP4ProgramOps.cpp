@@ -172,6 +172,22 @@ LogicalResult HandOutTilesOp::verify() {
     return emitOpError() << "requires a counter of shape " << words
                          << " and element type i32 in global memory, but got "
                          << getCounter().getType();
+  if (bool(getAwaited()) != bool(getAwaitedColumns()) ||
+      (getAwaited() &&
+       (getExpertIds() || getRows() || getSchedule().toSchedule().copiesAhead)))
+    return emitOpError("requires counts to wait for with a number of columns, "
+                       "and then neither expert ids, rows that are brought nor "
+                       "a schedule with copies_ahead");
+  if (bool(getStored()) != bool(getStoredColumns()) ||
+      bool(getStored()) != bool(getTileColumns()) ||
+      (getStored() && getExpertIds()))
+    return emitOpError("requires counts of what is stored with columns of the "
+                       "output and of a tile, and then no expert ids");
+  for (Value counts : {getAwaited(), getStored()})
+    if (counts && !isGlobalWords(counts))
+      return emitOpError() << "requires counts of rank 1 and element type i32 "
+                              "in global memory, but got "
+                           << counts.getType();
   return success();
 }
 

@@ -140,6 +140,7 @@ SortByExpertOp::reifyResultShapes(OpBuilder &builder,
 void SortByExpertOp::getEffects(Effects &effects) {
   addEffects(*this, effects);
   addWrite(getErrorMutable(), effects);
+  addWrite(getZerosMutable(), effects);
 }
 
 LogicalResult SortByExpertOp::verify() {
@@ -156,6 +157,9 @@ LogicalResult SortByExpertOp::verify() {
       failed(verifyCount(*this, getNumExperts(), "expert")) ||
       failed(verifyCounts(*this, getCounts(), getNumExperts())) ||
       failed(verifyErrorOperand(*this, getError())))
+    return failure();
+  if (getZeros() &&
+      failed(verifyShaped(*this, getZeros(), "zeros", {getNumExperts()}, i32)))
     return failure();
   return verifyDestinationStyle(*this);
 }

@@ -190,6 +190,13 @@ LogicalResult StoreTileOp::verify() {
   if (bool(getScatter()) != bool(getLimit()))
     return emitOpError("requires rows to scatter to and the number of rows of "
                        "the destination, or neither");
+  if (getStored() && (!getExpert() || getOrNone() || getScatter()))
+    return emitOpError("requires the expert, which is one, and no rows to "
+                       "scatter to, to count what is stored");
+  if (getStored() && !isGlobalWords(getStored()))
+    return emitOpError() << "requires counts of rank 1 and element type i32 in "
+                            "global memory, but got "
+                         << getStored().getType();
   if (failed(verifyErrorWord(*this, getError())))
     return failure();
   return verifyAccumulator(*this, getAccumulator().getType(), getSchedule());

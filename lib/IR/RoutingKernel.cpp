@@ -183,6 +183,7 @@ static void addSort(Signature &signature, SortByExpertOp op, bool hasIds) {
   signature.addRows("tokens", op.getTokens(),
                     cast<MemRefType>(op.getIds().getType()));
   signature.add("positions", op.getPositions());
+  signature.add("zeros", op.getZeros());
 }
 
 /// Of what stores each row in the rows of its slots.

@@ -32,7 +32,9 @@
 //     `launch.ahead` reads these before it waits: it begins early only behind a
 //     kernel of version 4 that writes none of them, because all kernels ahead
 //     of that one have ended then. Kernels of version 3 let the next one begin
-//     before their wait;
+//     before their wait. Where "y" is among them, it is stored in, and the
+//     kernel ahead must not read it either; "x" may be what that kernel stores
+//     as y if its "stored" is "awaited" here, because rows wait for counts;
 //   - passes as "workspace" memory of its shape (two i32 for a matmul) that was
 //     zeros before the first launch (a kernel leaves zeros), and other memory
 //     to launches that may run at one time;
@@ -200,8 +202,7 @@ static Object problem(const KernelFacts &facts) {
                 {"output", name(facts.output)}};
   // Which optional operands the caller provides.
   for (const MatmulOperand &operand : matmulOperands())
-    if (operand.isOptional && operand.type &&
-        operand.provider == Provider::Caller && operand.name != "through")
+    if (operand.isOfProblem())
       result[operand.name] =
           llvm::any_of(facts.signature, [&](const KernelArgument &argument) {
             return argument.attr.getName() == operand.name;
@@ -259,6 +260,26 @@ static Object weights(const BlockLayout &layout) {
   return result;
 }
 
+/// The arguments that a kernel uses before it has waited for the kernel ahead:
+/// with counts to wait for all of the caller's.
+static Array readAhead(const KernelFacts &facts) {
+  if (facts.schedule.copiesAhead)
+    return Array{"offsets", "weights"};
+  const auto isAwaited = [](const KernelArgument &argument) {
+    return argument.attr.getName() == "awaited";
+  };
+  Array names;
+  if (llvm::none_of(facts.signature, isAwaited) ||
+      !awaitsGroups(facts.schedule))
+    return names;
+  for (const KernelArgument &argument : facts.signature)
+    if (StringRef name = argument.attr.getName();
+        argument.attr.getProvider() == Provider::Caller &&
+        !isa<IntegerType>(argument.type))
+      names.push_back(name);
+  return names;
+}
+
 std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
                                  const Assembly *assembly) {
   const Schedule &s = facts.schedule;
@@ -281,8 +302,8 @@ std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
               {"dynamic_shared_bytes", dynamicShared},
               {"grid", Object{{"rule", "persistent"},
                               {"ctas_per_sm", s.ctasPerMultiprocessor}}}}}};
-  if (s.copiesAhead)
-    (*manifest.getObject("launch"))["ahead"] = Array{"offsets", "weights"};
+  if (Array ahead = readAhead(facts); !ahead.empty())
+    (*manifest.getObject("launch"))["ahead"] = std::move(ahead);
   if (!facts.promises.empty())
     (*manifest.getObject("weights"))["promises"] = Object(facts.promises);
   return finishManifest(std::move(manifest), facts.signature, facts.function,

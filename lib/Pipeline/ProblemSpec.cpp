@@ -96,13 +96,6 @@ std::string readBool(StringRef value, bool &into) {
   return "";
 }
 
-/// Whether a word of a problem says that an operand is there. Memory to gather
-/// through changes no result, and is not of the problem.
-bool isWord(const MatmulOperand &operand) {
-  return operand.type && operand.isOptional && operand.name != "through" &&
-         operand.provider == Provider::Caller;
-}
-
 /// The key that says whether an operand is there.
 std::string wordOf(const MatmulOperand &operand) {
   std::string word = operand.name.str();
@@ -245,7 +238,7 @@ static std::vector<Field> fieldsOf(ProblemSpec &spec) {
                                {"k", integer(spec.k)},
                                {"groups", integer(spec.groups)}};
   for (const MatmulOperand &operand : matmulOperands())
-    if (isWord(operand))
+    if (operand.isOfProblem())
       fields.push_back({wordOf(operand), has(operand.name.str())});
   fields.push_back(
       {"order", oneOf(spec.layout.order, "expects spread, nibble or bytes")});
@@ -270,7 +263,7 @@ std::vector<std::string> mxfp4::problemFields() {
 std::vector<std::string> mxfp4::optionalOperandFields() {
   std::vector<std::string> keys;
   for (const MatmulOperand &operand : matmulOperands())
-    if (isWord(operand))
+    if (operand.isOfProblem())
       keys.push_back(wordOf(operand));
   return keys;
 }
@@ -350,9 +343,11 @@ OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,
                spec.operands.count(operand.name.str()));
     if (segment)
       types.push_back(operand.type(sizes));
+    // Those of the epilogue, behind which a problem has none.
+    if (!operand.type && spec.isFP8)
+      segment = 2;
   }
   if (spec.isFP8) {
-    segments[std::size(segments) - 2] = 2;
     types.push_back(MemRefType::get({sizes.experts, sizes.n}, b.getF32Type()));
     types.push_back(MemRefType::get({sizes.rows}, b.getF32Type()));
     if (spec.promotion)

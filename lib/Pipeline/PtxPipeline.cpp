@@ -57,6 +57,8 @@ static void buildDecoding(OpPassManager &pm,
   pm.addPass(createShareTiles());
   pm.addPass(createBringRows());
   pm.addPass(createCopyAhead());
+  pm.addPass(createAwaitGroups());
+  pm.addPass(createCountGroups());
   pm.addPass(createHalveTiles());
   pm.addPass(createPipelineCopies());
   pm.addPass(createInsertDecode());

@@ -8,19 +8,51 @@
 
 using namespace mxfp4::runtime;
 
-/// Whether a kernel stores in what the next one reads before it waits.
-static bool storesAhead(const mxfp4rt_call &call, const mxfp4rt_call &ahead) {
-  const Kernel &kernel = call.kernel->kernel, &before = ahead.kernel->kernel;
+/// Whether memory of a call's argument overlaps memory that the kernel ahead
+/// stores in or, where \p reads is set, reads.
+static bool usesAhead(const mxfp4rt_call &call, size_t number,
+                      const mxfp4rt_call &ahead, bool reads) {
+  const Kernel &before = ahead.kernel->kernel;
   const Manifest &manifest = before.getManifest();
-  for (const size_t number : kernel.getManifest().ahead) {
-    const auto read = kernel.memoryOf(number, call.rows, call.values);
-    for (size_t i = 0; i < manifest.arguments.size(); ++i) {
-      if (!manifest.mayStore(manifest.arguments[i]))
-        continue;
-      const auto stored = before.memoryOf(i, ahead.rows, ahead.values);
-      if (read.first < stored.second && stored.first < read.second)
-        return true;
-    }
+  const auto [begin, end] =
+      call.kernel->kernel.memoryOf(number, call.rows, call.values);
+  for (size_t i = 0; i < manifest.arguments.size(); ++i) {
+    const Argument &argument = manifest.arguments[i];
+    if (!manifest.mayStore(argument) &&
+        !(reads && argument.isMemory() &&
+          argument.role == Argument::Role::Caller))
+      continue;
+    const auto used = before.memoryOf(i, ahead.rows, ahead.values);
+    if (begin < used.second && used.first < end)
+      return true;
+  }
+  return false;
+}
+
+/// Whether a kernel waits for the counts that the kernel ahead raises for the
+/// rows that it stores.
+static bool awaitsCounts(const mxfp4rt_call &call, const mxfp4rt_call &ahead) {
+  const int awaited = call.kernel->kernel.getManifest().find("awaited");
+  const Manifest &manifest = ahead.kernel->kernel.getManifest();
+  const int stored = manifest.find("stored"), output = manifest.find("y"),
+            input = call.kernel->kernel.getManifest().find("x");
+  return awaited >= 0 && stored >= 0 && output >= 0 && input >= 0 &&
+         call.values[awaited].pointer == ahead.values[stored].pointer &&
+         call.values[input].pointer == ahead.values[output].pointer;
+}
+
+/// Whether a kernel stores in what the next one reads before it waits, or uses
+/// what that one stores in. Rows of the kernel ahead are read when their counts
+/// are complete.
+static bool storesAhead(const mxfp4rt_call &call, const mxfp4rt_call &ahead) {
+  const Manifest &manifest = call.kernel->kernel.getManifest();
+  const bool isCounted = awaitsCounts(call, ahead);
+  for (const size_t number : manifest.ahead) {
+    const std::string &name = manifest.arguments[number].name;
+    if (isCounted && (name == "x" || name == "awaited"))
+      continue;
+    if (usesAhead(call, number, ahead, manifest.storesAhead(number)))
+      return true;
   }
   return false;
 }

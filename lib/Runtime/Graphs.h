@@ -16,9 +16,10 @@ namespace mxfp4::runtime {
 /// Whether a call's kernel may begin before the kernel of the call ahead of it
 /// in a chain, if there is one, has ended. Kernels wait for that one before
 /// they read anything (griddepcontrol.wait), but for what their manifests name,
-/// which must be older: the kernel ahead must not store in it, and kernels
-/// further ahead have ended if the kernel ahead waited for them before it let
-/// this one begin.
+/// which must be older: the kernel ahead must not store in it, nor use it where
+/// this one stores in it, and kernels further ahead have ended if the kernel
+/// ahead waited for them before it let this one begin. Rows whose counts a
+/// kernel waits for are stored by the kernel ahead that raises the counts.
 bool beginsEarly(const mxfp4rt_call &call, const mxfp4rt_call *ahead);
 
 /// Tells of each call in turn that launches something its number, and whether

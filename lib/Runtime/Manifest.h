@@ -91,7 +91,8 @@ struct Manifest {
   std::vector<Argument> arguments;
   /// Of the files beside the manifest, by name; absent if it does not say.
   std::optional<std::map<std::string, FileFacts>> files;
-  /// The numbers of arguments that are read before the kernel ahead has ended.
+  /// The numbers of arguments that are read, or stored in, before the kernel
+  /// ahead has ended.
   std::vector<size_t> ahead;
   /// Whether the next kernel begins only when all ahead of this one have ended,
   /// as from version 4 on.
@@ -103,7 +104,13 @@ struct Manifest {
   /// Whether a launch may store in the caller's memory of an argument.
   bool mayStore(const Argument &argument) const {
     return argument.role == Argument::Role::Caller && argument.isMemory() &&
-           (!isMatmul || argument.name == "y" || argument.name == "through");
+           (!isMatmul || argument.name == "y" || argument.name == "through" ||
+            argument.name == "stored");
+  }
+
+  /// Whether the argument of a number in `ahead` is stored in.
+  bool storesAhead(size_t number) const {
+    return mayStore(arguments[number]) && isMatmul;
   }
 
   /// The number of an argument; -1 if there is none of this name.

@@ -78,7 +78,8 @@ void Fusion::createMatmul(Value init) {
       b, init.getType(), matmul.getActivations(), matmul.getWeights(),
       matmul.getOffsets(), matmul.getExpertIds(), init, matmul.getError(),
       matmul.getWorkspace(), matmul.getGather(), matmul.getScatter(),
-      operands.get(), matmul.getThrough(), matmul.getScheduleAttr(),
+      operands.get(), matmul.getThrough(), matmul.getStored(),
+      matmul.getAwaited(), matmul.getScheduleAttr(),
       matmul.getAccumulationAttr(), matmul.getTargetAttr(),
       matmul.getPromisesAttr(), matmul.getOlderInputsAttr(),
       /*epilogueCount=*/1);

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelLowering.h"
+#include "PtxText.h"
 
 #include "mxfp4/IR/MXFP4.h"
 
@@ -107,9 +108,26 @@ struct LowerWaitCount : ConvertOpToLLVMPattern<WaitCountOp> {
   }
 };
 
+struct LowerRaiseCount : ConvertOpToLLVMPattern<RaiseCountOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(RaiseCountOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Arithmetic a(b);
+    Value address =
+        a.offset(adaptor.getCounters(), a.mul(adaptor.getNumber(), 4));
+    emitReleaseAdd(b, LLVM::PtrToIntOp::create(b, b.getI64Type(), address),
+                   adaptor.getMore());
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
 } // namespace
 
 void mxfp4::populateRowCopyLowering(const LLVMTypeConverter &converter,
                                     RewritePatternSet &patterns) {
-  patterns.add<LowerBulkCopyRow, LowerBulkStoreRows, LowerWaitCount>(converter);
+  patterns.add<LowerBulkCopyRow, LowerBulkStoreRows, LowerWaitCount,
+               LowerRaiseCount>(converter);
 }

@@ -79,6 +79,51 @@ void TileStore::locateThread() {
 }
 
 void TileStore::emit() {
+  emitTokens();
+  if (op.getStored())
+    countStored();
+}
+
+/// Adds what the warp has stored to the count of its expert, by a release that
+/// comes behind what all of its lanes have stored.
+void TileStore::countStored() {
+  Type i32 = b.getI32Type();
+  NVVM::SyncWarpOp::create(b, a.constant(i32, -1));
+  Value isFirst = LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::eq, a.lane(),
+                                       a.constant(i32, 0));
+  auto first = scf::IfOp::create(b, isFirst);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(first.thenBlock());
+  const WarpPlace warps = storingWarps();
+  Value warp = a.shr(a.thread(), 5);
+  // Of the warp's rows and columns of sums those that exist.
+  const auto clamp = [&](Value number, int64_t most) -> Value {
+    Value least = LLVM::SMaxOp::create(b, number, a.constant(i32, 0));
+    return LLVM::SMinOp::create(b, least, a.constant(i32, most));
+  };
+  Value rows = adaptor.getValid();
+  if (schedule.warpsTokens > 1) {
+    Value first = a.mul(a.number(warps.token, warp), warps.token.stride);
+    rows = clamp(LLVM::SubOp::create(b, rows, first), schedule.warpTokens());
+  }
+  Value columns = a.constant(i32, schedule.warpRows());
+  if (op.getN() % schedule.tileRows != 0) {
+    Value left =
+        LLVM::SubOp::create(b, a.constant(i32, op.getN()),
+                            a.add(a.mul(adaptor.getBlock(), schedule.tileRows),
+                                  a.mul(a.firstSlice(warps, warp), 16)));
+    columns = a.constant(i32, 0);
+    for (int slice = 0; slice < slices(); ++slice)
+      columns = a.add(columns, clamp(a.add(left, -columnOffset(slice)), 16));
+  }
+  if (pairs)
+    columns = a.shr(columns, 1);
+  Value place = a.offset(adaptor.getStored(), a.mul(adaptor.getExpert(), 4));
+  emitReleaseAdd(b, LLVM::PtrToIntOp::create(b, b.getI64Type(), place),
+                 LLVM::MulOp::create(b, rows, columns));
+}
+
+void TileStore::emitTokens() {
   if (!op.getEpilogue().empty())
     loadColumns();
   if (sharesRows())

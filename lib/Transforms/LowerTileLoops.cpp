@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelBuilding.h"
+#include "KernelOutlining.h"
 #include "ProgramLowering.h"
 #include "RaggedGrid.h"
 #include "TileHalves.h"
@@ -141,11 +142,95 @@ static SmallVector<Value> emitFields(ImplicitLocOpBuilder &b, HandOutTilesOp op,
   return {tile.getExpert(), tile.getRow(), tile.getValid(), place.column};
 }
 
+namespace {
+
+/// A group (index), and how many elements of its rows a tile stores (i32).
+struct Stored {
+  Value group, elements;
+
+  static Stored nothing(ImplicitLocOpBuilder &b) {
+    return {indexConstant(b, 0), i32Constant(b, 0)};
+  }
+  SmallVector<Value> values() const { return {group, elements}; }
+};
+
+} // namespace
+
+/// What the tile of these fields of the queue stores.
+static Stored elementsOf(ImplicitLocOpBuilder &b, HandOutTilesOp op,
+                         ArrayRef<Value> fields, bool hasHalves) {
+  const auto toI32 = [&](Value value) -> Value {
+    return arith::IndexCastOp::create(b, b.getI32Type(), value);
+  };
+  Value column = toI32(fields[kColumn]), width = op.getTileColumns(),
+        step = width;
+  if (hasHalves) {
+    Value one = i32Constant(b, 1);
+    step = arith::ShRUIOp::create(b, width, one);
+    Value isHalf = arith::TruncIOp::create(b, b.getI1Type(), column);
+    width = arith::SelectOp::create(b, isHalf, step, width);
+    column = arith::ShRUIOp::create(b, column, one);
+  }
+  Value before = arith::MulIOp::create(b, column, step);
+  Value columns = arith::MinUIOp::create(
+      b, arith::SubIOp::create(b, op.getStoredColumns(), before), width);
+  return {fields[0], arith::MulIOp::create(b, toI32(fields[2]), columns)};
+}
+
+/// Adds what a tile has stored to the count of its group.
+static void count(ImplicitLocOpBuilder &b, HandOutTilesOp op, Stored stored) {
+  Value isSome = arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
+                                       stored.elements, i32Constant(b, 0));
+  auto some = scf::IfOp::create(b, isSome);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(some.thenBlock());
+  RaiseCountOp::create(b, op.getStored(), stored.group, stored.elements);
+}
+
+/// Waits until the kernel ahead has stored the rows of all groups that a tile
+/// copies rows of: it copies whole steps, the last of which may have rows of
+/// groups behind its own.
+static void waitForGroups(ImplicitLocOpBuilder &b, HandOutTilesOp op,
+                          Value group, Value row, Value valid) {
+  const int64_t groups = op.getExperts();
+  Value step = indexConstant(b, op.getSchedule().toSchedule().heightStep());
+  Value end = arith::AddIOp::create(
+      b, row,
+      arith::MulIOp::create(b, arith::CeilDivUIOp::create(b, valid, step),
+                            step));
+  end = arith::IndexCastOp::create(b, b.getI32Type(), end);
+  const auto offset = [&](Value group) -> Value {
+    return memref::LoadOp::create(b, op.getOffsets(), group);
+  };
+  scf::WhileOp::create(
+      b, TypeRange{b.getIndexType(), b.getI32Type()},
+      ValueRange{group, offset(group)},
+      [&](OpBuilder &builder, Location, ValueRange args) {
+        b.restoreInsertionPoint(builder.saveInsertionPoint());
+        Value next = arith::AddIOp::create(b, args[0], indexConstant(b, 1));
+        Value behind = offset(next);
+        Value rows = arith::SubIOp::create(b, behind, args[1]);
+        WaitCountOp::create(
+            b, op.getAwaited(), args[0],
+            arith::MulIOp::create(b, rows, op.getAwaitedColumns()));
+        Value isCopied =
+            arith::CmpIOp::create(b, arith::CmpIPredicate::ult, behind, end);
+        Value isGroup = arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
+                                              next, indexConstant(b, groups));
+        scf::ConditionOp::create(b, arith::AndIOp::create(b, isCopied, isGroup),
+                                 ValueRange{next, behind});
+      },
+      [&](OpBuilder &builder, Location, ValueRange args) {
+        b.restoreInsertionPoint(builder.saveInsertionPoint());
+        scf::YieldOp::create(b, args);
+      });
+}
+
 /// Puts a tile, or the end, into a slot that all have read, once its rows are
-/// there where rows are `brought` into order.
-static void publish(ImplicitLocOpBuilder &b, HandOutTilesOp op,
-                    const std::optional<TileHalves> &halves, Value brought,
-                    Value number, Value isTile, Value cursor) {
+/// there where rows are `brought` into order or counts are awaited.
+static Stored publish(ImplicitLocOpBuilder &b, HandOutTilesOp op,
+                      const std::optional<TileHalves> &halves, Value brought,
+                      Value number, Value isTile, Value cursor) {
   Value slot = RingSlotOp::create(b, b.getIndexType(), cursor);
   const auto store = [&](Value value, int64_t field) {
     if (value.getType().isIndex())
@@ -153,21 +238,34 @@ static void publish(ImplicitLocOpBuilder &b, HandOutTilesOp op,
     memref::StoreOp::create(b, value, op.getFields(),
                             ValueRange{slot, indexConstant(b, field)});
   };
-  auto branch = scf::IfOp::create(b, isTile, /*withElseRegion=*/true);
+  SmallVector<Type> types;
+  if (op.getStored())
+    types = {b.getIndexType(), b.getI32Type()};
+  auto branch = scf::IfOp::create(b, types, isTile, /*withElseRegion=*/true);
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(branch.thenBlock());
     const SmallVector<Value> fields = emitFields(b, op, halves, number);
     if (brought)
       waitForRows(b, op, brought, /*row=*/fields[1], /*valid=*/fields[2]);
+    if (op.getAwaited())
+      waitForGroups(b, op, /*group=*/fields[0], /*row=*/fields[1],
+                    /*valid=*/fields[2]);
     for (auto [field, value] : llvm::enumerate(fields))
       store(value, field);
+    if (op.getStored())
+      scf::YieldOp::create(
+          b, elementsOf(b, op, fields, halves.has_value()).values());
     b.setInsertionPointToStart(branch.elseBlock());
     for (int64_t field = 0; field < kFields; ++field)
       store(i32Constant(b, -1), field);
+    if (op.getStored())
+      scf::YieldOp::create(b, Stored::nothing(b).values());
   }
   // One arrival, no bytes.
   RingFillOp::create(b, op.getQueue(), cursor, i32Constant(b, 0));
+  return op.getStored() ? Stored{branch.getResult(0), branch.getResult(1)}
+                        : Stored();
 }
 
 /// No CTA takes a number any more, and no tile waits for rows. The fences order
@@ -245,6 +343,19 @@ static Value choose(ImplicitLocOpBuilder &b, Value isFirst,
   return choice.getResult(0);
 }
 
+/// Counts the last tiles, in front of which `results` of the loop have the end:
+/// each when all warps have taken what comes behind it.
+static void countLast(ImplicitLocOpBuilder &b, HandOutTilesOp op,
+                      ValueRange results) {
+  Value cursor = results[1];
+  const ValueRange tiles = results.drop_front(2);
+  for (int64_t i = op.getQueue().getType().getSlots(); i >= 1; --i) {
+    cursor = RingNextOp::create(b, cursor, Value());
+    RingAcquireOp::create(b, op.getQueue(), cursor);
+    count(b, op, {tiles[2 * i], tiles[2 * i + 1]});
+  }
+}
+
 /// while (publish(number)) number = next;
 ///
 /// In launches of many tiles the next number is taken ahead of everything that
@@ -255,12 +366,16 @@ static Value choose(ImplicitLocOpBuilder &b, Value isFirst,
 /// begin earlier.
 void mxfp4::lowerScheduler(HandOutTilesOp op, bool isFirstHandedOut) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
-  const auto cursorType =
-      CursorType::get(b.getContext(), op.getQueue().getType().getSlots(), 1);
+  const int64_t slots = op.getQueue().getType().getSlots();
+  const auto cursorType = CursorType::get(b.getContext(), slots, 1);
   const bool isAhead = copiesAhead(op);
-  const bool mayBeEarly = !isAhead && !isFirstHandedOut;
+  const bool mayBeEarly = !isAhead && !isFirstHandedOut && !op.getAwaited();
   const auto takeNext = [&](Value number, Value cursor) {
     RingAcquireOp::create(b, op.getQueue(), cursor);
+    // CTAs begin one after the other: the first ones would take all tiles.
+    if (op.getAwaited())
+      RingAcquireOp::create(b, op.getQueue(),
+                            RingNextOp::create(b, cursor, Value()));
     return takeNumber(b, op, number);
   };
   Value start = RingStartOp::create(b, cursorType, Value());
@@ -272,8 +387,12 @@ void mxfp4::lowerScheduler(HandOutTilesOp op, bool isFirstHandedOut) {
   Value brought = op.getRows() ? countBroughtRows(b, op) : Value();
   const std::optional<TileHalves> halves = halvesOf(b, op);
   Value isMany = mayBeEarly ? hasManyTiles(b, op) : Value();
-  scf::WhileOp::create(
-      b, TypeRange{b.getIndexType(), cursorType}, ValueRange{first, start},
+  // Tiles whose warps may not all have taken the next one, the latest first.
+  SmallVector<Value> inits = {first, start};
+  for (int64_t i = 0; op.getStored() && i <= slots; ++i)
+    llvm::append_range(inits, Stored::nothing(b).values());
+  auto loop = scf::WhileOp::create(
+      b, TypeRange(ValueRange(inits)), inits,
       [&](OpBuilder &builder, Location, ValueRange args) {
         b.restoreInsertionPoint(builder.saveInsertionPoint());
         Value number = args[0], following = number;
@@ -285,8 +404,16 @@ void mxfp4::lowerScheduler(HandOutTilesOp op, bool isFirstHandedOut) {
                                              number, op.getCount());
         if (mayBeEarly)
           RingAcquireOp::create(b, op.getQueue(), args[1]);
-        publish(b, op, halves, brought, number, isTile, args[1]);
-        scf::ConditionOp::create(b, isTile, ValueRange{following, args[1]});
+        if (op.getStored())
+          count(b, op, {args.end()[-2], args.end()[-1]});
+        const Stored latest =
+            publish(b, op, halves, brought, number, isTile, args[1]);
+        SmallVector<Value> passed = {following, args[1]};
+        if (op.getStored()) {
+          llvm::append_range(passed, latest.values());
+          llvm::append_range(passed, args.drop_front(2).drop_back(2));
+        }
+        scf::ConditionOp::create(b, isTile, passed);
       },
       [&](OpBuilder &builder, Location, ValueRange args) {
         b.restoreInsertionPoint(builder.saveInsertionPoint());
@@ -300,12 +427,19 @@ void mxfp4::lowerScheduler(HandOutTilesOp op, bool isFirstHandedOut) {
           number = choose(
               b, isMany, [&] { return number; },
               [&] { return takeNext(number, next); });
-        scf::YieldOp::create(b, ValueRange{number, next});
+        SmallVector<Value> yielded = {number, next};
+        llvm::append_range(yielded, args.drop_front(2));
+        scf::YieldOp::create(b, yielded);
       });
   b.setInsertionPoint(op);
+  if (op.getStored())
+    countLast(b, op, loop.getResults());
   // A CTA without a tile has not waited yet.
   if (isAhead)
     NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait);
+  // Kernels behind this one count on all kernels ahead having ended.
+  if (op.getAwaited())
+    emitGridDependency(b);
   if (op.getCounter())
     putBack(b, op.getCounter(), op.getRows());
   op.erase();

@@ -93,8 +93,10 @@ private:
   }
 
   void emitGroup(Value group, Value begin, Value end) {
-    if (!op.getExpertIds())
-      return multiply(group, begin, end);
+    if (!op.getExpertIds()) {
+      multiply(group, begin, end);
+      return count(group, begin, end);
+    }
     Value id = arith::IndexCastOp::create(l.b, l.b.getIndexType(),
                                           l.load(op.getExpertIds(), group));
     Value experts = l.size(op.getWeights()[0], 0);
@@ -108,6 +110,15 @@ private:
               [&] { multiply(id, begin, end); },
               op.getError() ? function_ref<void()>(bad) : nullptr);
         });
+  }
+
+  /// Adds what has been stored of a group's rows.
+  void count(Value group, Value begin, Value end) {
+    if (!op.getStored())
+      return;
+    Value more = l.op<arith::MulIOp>(l.op<arith::SubIOp>(end, begin), columns);
+    Value all = l.op<arith::AddIOp>(l.load(op.getStored(), group), l.i32(more));
+    l.store(all, op.getStored(), group);
   }
 
   void zero(Value begin, Value end) {

@@ -105,7 +105,8 @@ Role roleOf(GroupedMatmulOp op, OpOperand &operand) {
   Role role{"an operand", kernelSignature(op)[number].attr.getAlign(),
             operand.get() == op.getInit() || operand.get() == op.getError() ||
                 operand.get() == op.getWorkspace() ||
-                operand.get() == op.getThrough()};
+                operand.get() == op.getThrough() ||
+                operand.get() == op.getStored()};
   for (auto [i, row] : llvm::enumerate(matmulOperands())) {
     const auto [first, length] = op.getODSOperandIndexAndLength(i);
     if (number >= first && number < first + length)

@@ -132,6 +132,16 @@ void mxfp4::emitStoreIf(ImplicitLocOpBuilder &b, Value predicate, Value address,
                             /*operand_attrs=*/nullptr);
 }
 
+void mxfp4::emitReleaseAdd(ImplicitLocOpBuilder &b, Value address,
+                           Value number) {
+  LLVM::InlineAsmOp::create(b, Type(), ValueRange{address, number},
+                            "red.release.gpu.global.add.u32 [$0], $1;",
+                            "l,r,~{memory}", /*has_side_effects=*/true,
+                            /*is_align_stack=*/false, LLVM::TailCallKind::None,
+                            /*asm_dialect=*/nullptr,
+                            /*operand_attrs=*/nullptr);
+}
+
 SmallVector<Value> mxfp4::emitTie(ImplicitLocOpBuilder &b,
                                   ArrayRef<Value> values) {
   return emitAssembly(b, "", values, {}, "");

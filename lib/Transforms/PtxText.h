@@ -39,6 +39,12 @@ void emitStoreIf(mlir::ImplicitLocOpBuilder &b, mlir::Value predicate,
                  mlir::Value address, int64_t offset, mlir::Value value,
                  unsigned width = 0);
 
+/// red.release.gpu of an addition to the i32 in global memory at `address`
+/// (i64): LLVM would drop the ordering of an addition, and a fence would empty
+/// the L1 cache, too.
+void emitReleaseAdd(mlir::ImplicitLocOpBuilder &b, mlir::Value address,
+                    mlir::Value number);
+
 /// No instruction: f32 or i32 values of one type that cannot be computed, moved
 /// or kept elsewhere across this point.
 llvm::SmallVector<mlir::Value> emitTie(mlir::ImplicitLocOpBuilder &b,

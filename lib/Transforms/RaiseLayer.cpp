@@ -205,7 +205,8 @@ GroupedMatmulOp LayerBuilder::matmul(Value x, Value gather, unsigned weights,
   return GroupedMatmulOp::create(
       b, into.getType(), x, both, offsets, /*expert_ids=*/Value(), into,
       /*error=*/Value(), /*workspace=*/Value(), gather, /*scatter=*/Value(),
-      operands, /*through=*/Value(), /*schedule=*/ScheduleAttr(),
+      operands, /*through=*/Value(), /*stored=*/Value(), /*awaited=*/Value(),
+      /*schedule=*/ScheduleAttr(),
       /*accumulation=*/AccumulationAttr(), /*target=*/TargetAttr(),
       /*promises=*/DictionaryAttr(), /*older_inputs=*/UnitAttr(),
       /*epilogueCount=*/isFirst || bias ? 1 : 0);
@@ -271,7 +272,7 @@ Value LayerBuilder::build() {
   auto sort = SortByExpertOp::create(
       b, TypeRange{offsets.getType(), order.getType(), positions.getType()},
       topK.getResult(0), /*counts=*/Value(), offsets, order, positions,
-      /*error=*/Value());
+      /*error=*/Value(), /*zeros=*/Value());
   GroupedMatmulOp first =
       matmul(given[0], sort.getResult(1), 2, hasBias ? given[6] : Value(),
              sort.getResult(0), inner);

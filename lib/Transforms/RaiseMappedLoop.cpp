@@ -166,9 +166,9 @@ Value MappedBuilder::build(const MappedMatmul &mapped, Value into) {
   auto all = GroupedMatmulOp::create(
       b, into.getType(), x, ValueRange{codes, scales}, offsets, ids, into,
       /*error=*/Value(), /*workspace=*/Value(), gather, /*scatter=*/Value(),
-      operands, /*through=*/Value(), /*schedule=*/ScheduleAttr(),
-      op.getAccumulationAttr(), op.getTargetAttr(), op.getPromisesAttr(),
-      op.getOlderInputsAttr(), op.getEpilogue().size());
+      operands, /*through=*/Value(), /*stored=*/Value(), /*awaited=*/Value(),
+      /*schedule=*/ScheduleAttr(), op.getAccumulationAttr(), op.getTargetAttr(),
+      op.getPromisesAttr(), op.getOlderInputsAttr(), op.getEpilogue().size());
   if (op.hasEpilogue())
     rewriter.cloneRegionBefore(op.getEpilogue()[0], all.getEpilogue()[0],
                                all.getEpilogue()[0].end());

@@ -332,7 +332,8 @@ Value MatmulBuilder::build() {
       b, loc, into.getType(), x, ValueRange{codes, scales}, offsets, ids, into,
       /*error=*/Value(), /*workspace=*/Value(), gather,
       /*scatter=*/Value(), /*epilogue_operands=*/ValueRange(),
-      /*through=*/Value(), /*schedule=*/ScheduleAttr(),
+      /*through=*/Value(), /*stored=*/Value(), /*awaited=*/Value(),
+      /*schedule=*/ScheduleAttr(),
       /*accumulation=*/AccumulationAttr(),
       /*target=*/TargetAttr(), /*promises=*/DictionaryAttr(),
       /*older_inputs=*/UnitAttr(), /*epilogueCount=*/0);

@@ -25,7 +25,7 @@ struct RoutingArguments {
   RoutingArguments(CtaBuilder &c, mlir::gpu::GPUFuncOp kernel);
 
   mlir::Value logits, bias, ids, weights, counts, offsets, tokens, positions,
-      error, y, out, x, gather, codes, scales;
+      zeros, error, y, out, x, gather, codes, scales;
   /// The number of rows of x (i32), where rows are gathered from it.
   mlir::Value xRows;
   /// The number of tokens (index).

@@ -231,6 +231,10 @@ public:
            [&](Value row) { l.store(l.integer(32, 0), op.getTokens(), row); });
     emitRows();
     restoreStarts();
+    if (op.getZeros())
+      l.loop(experts, [&](Value expert) {
+        l.store(l.integer(32, 0), op.getZeros(), expert);
+      });
   }
 
 private:

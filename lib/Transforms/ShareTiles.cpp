@@ -98,7 +98,9 @@ static BuildTileTableOp findTableOfFirst(gpu::GPUFuncOp kernel,
   if (schedule.traits().cutsSums() || schedule.copiesAhead ||
       schedule.fullTilesFirst || schedule.sideBySide ||
       schedule.wideFrom != 0 || schedule.bringBytes != 0 ||
-      tiles.getExpertIds() || !tiles.getFirst().getDefiningOp<gpu::BlockIdOp>())
+      tiles.getExpertIds() || findArgument(kernel, "awaited") ||
+      findArgument(kernel, "stored") ||
+      !tiles.getFirst().getDefiningOp<gpu::BlockIdOp>())
     return BuildTileTableOp();
   SmallVector<BuildTileTableOp> tables;
   kernel.walk([&](BuildTileTableOp op) { tables.push_back(op); });
@@ -151,7 +153,10 @@ static FailureOr<bool> shareTiles(WarpRolesOp roles) {
       b, tiles.getFirst(), tiles.getCount(), tiles.getStride(),
       tiles.getTable(), tiles.getOffsets(), tiles.getExpertIds(),
       tiles.getError(), tiles.getExperts(), tiles.getColumns(), queue.ring,
-      queue.fields, *counter, /*rows=*/Value(), tiles.getSchedule());
+      queue.fields, *counter, /*rows=*/Value(), /*awaited=*/Value(),
+      /*awaited_columns=*/Value(), /*stored=*/Value(),
+      /*stored_columns=*/Value(), /*tile_columns=*/Value(),
+      tiles.getSchedule());
   YieldOp::create(b);
   if (BuildTileTableOp table = findTableOfFirst(kernel, tiles))
     handOutFirst(table, tiles, queue);

@@ -357,8 +357,12 @@ void SlotRows::storeOffsets(Value pass, int64_t first) {
     Value isMine =
         c.op<arith::AndIOp>(c.compare(CmpIPredicate::eq, c.thread, first + i),
                             c.less(number, experts + 1));
-    c.ifThen(isMine,
-             [&] { c.store(sums[first + i].total, arg.offsets, number); });
+    c.ifThen(isMine, [&] {
+      c.store(sums[first + i].total, arg.offsets, number);
+      if (arg.zeros)
+        c.ifThen(c.less(number, experts),
+                 [&] { c.store(c.integer(32, 0), arg.zeros, number); });
+    });
   }
 }
 

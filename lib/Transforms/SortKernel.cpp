@@ -333,6 +333,8 @@ void SortKernel::storeStarts(Value firstToken, Value offset,
     }
     c.ifThen(c.isZero(firstToken), [&] {
       c.store(offset, arg.offsets, c.thread);
+      if (arg.zeros)
+        c.store(zero(), arg.zeros, c.thread);
       c.ifThen(c.isZero(c.thread), [&] {
         c.store(c.load(used, c.index(0)), arg.offsets, c.index(experts));
       });

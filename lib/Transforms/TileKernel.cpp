@@ -168,12 +168,13 @@ static void buildStore(ImplicitLocOpBuilder &b, Kernel kernel, ForTilesOp tile,
   for (size_t i = 0; i < op.getEpilogueOperands().size(); ++i)
     operands.push_back(kernel.argument("epilogue" + std::to_string(i)));
   const bool hasEpilogue = op.hasEpilogue();
+  Value stored = kernel.argument("stored");
   auto store = StoreTileOp::create(
       b, sums, kernel.output, tile.getRow(), tile.getColumn(), tile.getValid(),
-      hasEpilogue ? tile.getExpert() : Value(),
+      hasEpilogue || stored ? tile.getExpert() : Value(),
       /*or_none=*/hasEpilogue && kernel.expertIds, kernel.argument("scatter"),
       kernel.argument("y_rows"), op.getScatter() ? kernel.error : Value(),
-      operands, attr,
+      operands, stored, attr,
       /*epilogueCount=*/hasEpilogue ? 1 : 0);
   if (hasEpilogue) {
     IRMapping mapping;

@@ -35,6 +35,7 @@ RoutingArguments::RoutingArguments(CtaBuilder &c, gpu::GPUFuncOp kernel)
       offsets(findArgument(kernel, "offsets")),
       tokens(findArgument(kernel, "tokens")),
       positions(findArgument(kernel, "positions")),
+      zeros(findArgument(kernel, "zeros")),
       error(findArgument(kernel, "error")), y(findArgument(kernel, "y")),
       out(findArgument(kernel, "out")), x(findArgument(kernel, "x")),
       gather(findArgument(kernel, "gather")),

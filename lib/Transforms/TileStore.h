@@ -81,6 +81,8 @@ private:
   void storeExchanged(const Place &place, int slice,
                       mlir::ArrayRef<mlir::Value> values);
   void reportMissing(mlir::Value isMissing);
+  void emitTokens();
+  void countStored();
   /// Of several K slices the first one stores.
   WarpPlace storingWarps() const;
 

@@ -21,10 +21,12 @@ from .errors import Error
 from .layer_spec import LayerSpec
 from .layer_steps import (
     BRINGING,
+    EARLY,
     MATMULS,
     ROUTING,
     Source,
     brought_tokens,
+    early_tokens,
     last_tokens,
     most_of,
     needed_for,
@@ -90,7 +92,8 @@ class LayerKernels:
             for name, rows in needed.items():
                 mlir = getattr(spec, name)()
                 if name in MATMULS:
-                    made.matmuls[name] = list(_ranges(compiler, mlir, rows, own))
+                    least = early_tokens(spec).start * spec.slots if name in EARLY else 1
+                    made.matmuls[name] = list(_ranges(compiler, mlir, rows, own, least))
                 else:
                     made.routing[name] = compiler.compile_routing(
                         mlir, f"{routing_options(spec, name)} {options}".strip()
@@ -159,7 +162,8 @@ class LayerKernels:
     def has(self, tokens: int, source: Source = "logits") -> bool:
         """Whether `chosen` compiles nothing for a call."""
         rows = tokens * self.spec.slots
-        names = steps(self.spec, tokens, source)
+        early = self._begins_early(tokens, source)
+        names = steps(self.spec, tokens, source, early=early)
         if BRINGING in names and self._is_there(BRINGING, rows):
             names = self._steps(tokens, source)
         return all(self._is_there(name, rows) for name in names) or not self._can_compile()
@@ -192,7 +196,7 @@ class LayerKernels:
         A folder may have none of the kernels that bring rows, because an earlier version wrote it,
         and the compiler gives threads that gather where a row finds no room beside the stages.
         """
-        names = steps(self.spec, tokens, source)
+        names = steps(self.spec, tokens, source, early=self._begins_early(tokens, source))
         if BRINGING not in names:
             return names
         others = steps(self.spec, tokens, source, brings=False)
@@ -202,6 +206,21 @@ class LayerKernels:
             if not self._have(others):
                 return names
         return names if _brings(self.matmul(BRINGING, tokens * self.spec.slots)) else others
+
+    def _begins_early(self, tokens: int, source: Source) -> bool:
+        """Whether the kernels at hand are those of which down begins early, where a call has them.
+
+        A folder of an earlier version has none of them, and its sort leaves no zeros to count from.
+        """
+        names = steps(self.spec, tokens, source)
+        if EARLY[0] not in names:
+            return True
+        sort = next(name for name in names if name.startswith("sort"))
+        if sort in self.routing:
+            arguments = self.routing[sort].manifest.arguments
+            if all(argument.name != "zeros" for argument in arguments):
+                return False
+        return self._can_compile() or self._have(names)
 
     def _have(self, names: list[str]) -> bool:
         """Whether there is each of some kernels, for whatever rows."""

@@ -68,6 +68,7 @@ def matmul(
     row_scales: bool = True,
     through: bool = False,
     older_inputs: bool = False,
+    counts: str = "",
 ) -> str:
     """A module with one matmul of a layer.
 
@@ -84,6 +85,7 @@ def matmul(
         row_scales: whether rows in FP8 have a scale each.
         through: whether there is memory through which rows may be gathered.
         older_inputs: what the operation promises by this name.
+        counts: of the rows of experts: "stored", "awaited" or nothing.
     """
     e, layout, fp8 = spec.experts, spec.layout, spec.activations == "fp8"
     block = f"!mxfp4.block<{layout.order}, {layout.scales}{columns}>"
@@ -94,10 +96,11 @@ def matmul(
         "o": f"memref<{e + 1}xi32>", "y": f"memref<?x{out}x{output}>", "e": "memref<1xi32>",
         "s": f"memref<{ROW_COUNTERS if through else 2}xi32>", "g": "memref<?xi32>",
         "p": f"memref<{e}x{n}xf32>", "a": "memref<?xf32>", "b": f"memref<{e}x{n}xbf16>",
+        "c": f"memref<{e}xi32>",
     }  # fmt: skip
     types["t"] = types["x"]
     unused = {"g": not gather, "p": not fp8, "a": not (fp8 and row_scales), "b": not spec.bias,
-              "t": not through}  # fmt: skip
+              "t": not through, "c": not counts}  # fmt: skip
     used = [t for t in types if not unused.get(t)]
     operands = [t for t in used if t in "pab"]
     epilogue = f"epilogue {region}" if region else ""
@@ -109,9 +112,11 @@ def matmul(
     arguments = ", ".join(f"%{t}: {types[t]}" for t in used)
     gathers = f"gather(%g : {types['g']}) " if gather else ""
     gathers += f"through(%t : {types['t']}) " if through else ""
+    gathers += f"awaited(%c : {types['c']}) " if counts == "awaited" else ""
+    stored = f"stored(%c : {types['c']}) " if counts == "stored" else ""
     return f"""func.func @{name}({arguments}) {{
   mxfp4.grouped_matmul activations(%x : {types["x"]}) {gathers}weights(%w : {types["w"]})
-    offsets(%o : {types["o"]}) outs(%y : {types["y"]}) error(%e : {types["e"]})
+    offsets(%o : {types["o"]}) outs(%y : {types["y"]}) {stored}error(%e : {types["e"]})
     workspace(%s : {types["s"]}) {epilogue} {f"{{{properties}}}" if properties else ""}
   return
 }}

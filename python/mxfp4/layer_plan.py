@@ -38,12 +38,13 @@ _NAMES = {
               "counts": "counts"},
     "count": {"ids": "given_ids", "counts": "counts"},
     "sort": {"ids": "ids", "counts": "counts", "offsets": "offsets", "tokens": "tokens",
-             "positions": "positions"},
+             "positions": "positions", "zeros": "stored"},
     "sort_given": {"ids": "given_ids", "offsets": "offsets", "tokens": "tokens",
                    "positions": "positions"},
     "dispatch": {"x": "x", "positions": "positions", "out": "sorted"},
     "sort_dispatch": {"x": "x", "ids": "ids", "counts": "counts", "offsets": "offsets",
-                      "tokens": "tokens", "positions": "positions", "out": "sorted"},
+                      "tokens": "tokens", "positions": "positions", "zeros": "stored",
+                      "out": "sorted"},
     "gate_up": {"x": "sorted", "weights": "gate_up", "offsets": "offsets", "y": "h",
                 "epilogue0": "gate_up_bias"},
     "gate_up_gathered": {"x": "x", "gather": "tokens", "weights": "gate_up", "offsets": "offsets",
@@ -60,13 +61,13 @@ _NAMES = {
 _FP8 = {
     "quantize": {"x": "x", "positions": "positions", "codes": "sorted", "scales": "sorted_scales"},
     "sort_quantize": {"x": "x", "ids": "ids", "counts": "counts", "offsets": "offsets",
-                      "tokens": "tokens", "positions": "positions", "codes": "sorted",
-                      "scales": "sorted_scales"},
+                      "tokens": "tokens", "positions": "positions", "zeros": "stored",
+                      "codes": "sorted", "scales": "sorted_scales"},
     "quantize_tokens": {"x": "x", "positions": "positions", "codes": "codes",
                         "scales": "sorted_scales"},
     "sort_quantize_tokens": {"x": "x", "ids": "ids", "counts": "counts", "offsets": "offsets",
-                             "tokens": "tokens", "positions": "positions", "codes": "codes",
-                             "scales": "sorted_scales"},
+                             "tokens": "tokens", "positions": "positions", "zeros": "stored",
+                             "codes": "codes", "scales": "sorted_scales"},
     "gate_up": {"x": "sorted", "weights": "gate_up", "offsets": "offsets", "y": "h",
                 "epilogue0": "gate_up_powers", "epilogue1": "sorted_scales",
                 "epilogue2": "gate_up_bias"},
@@ -81,10 +82,19 @@ _OF_ONE_SCALE = {
 }  # fmt: skip
 
 
+def _counted(names: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Names of the matmuls of which the second begins before the first one has ended."""
+    return {
+        "gate_up_counted": {**names["gate_up"], "stored": "stored"},
+        "down_counted": {**names["down"], "awaited": "stored"},
+    }
+
+
 def _with_maps(names: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
     """Names of FP8's kernels, and of their matmuls that gather rows in the order they have or bring
     them into order."""
     others = {f"{n}_gathered": {**names[n], "gather": "counting"} for n in ("gate_up", "down")}
+    others |= _counted(names)
     others["gate_up_through"] = {**names["gate_up"], "x": "codes", "gather": "tokens",
                                  "through": "sorted", "through_maps": "sorted"}  # fmt: skip
     return _NAMES | names | others
@@ -95,7 +105,7 @@ def names_of(spec: LayerSpec) -> dict[str, dict[str, str]]:
     many as rows.
     """
     if spec.activations == "bf16":
-        return _NAMES
+        return _NAMES | _counted(_NAMES)
     return _with_maps(_FP8 if spec.inner_scale is None else _FP8 | _OF_ONE_SCALE)
 
 
@@ -140,6 +150,7 @@ def _sizes(spec: LayerSpec, tokens: int) -> dict[str, int]:
     rows = tokens * spec.slots
     return {
         "ids": 4 * rows, "gates": 4 * rows, "counts": 4 * COUNT_BLOCKS * spec.experts,
+        "stored": 4 * spec.experts,
         "offsets": 4 * (spec.experts + 1), "tokens": 4 * rows, "positions": 4 * rows,
         "h": 2 * rows * spec.inner,
         # What is sorted is not needed any more when down's rows are written.
@@ -243,10 +254,12 @@ class LayerRunner:
         """
         chain, found, own_rows, of_rows = self._arguments(tokens, source)
         sizes, rows = _sizes(self.spec, tokens), tokens * self.spec.slots
+        # What is sorted is read until the last of gate_up's tiles, and down may store earlier.
+        is_early = len(found.get("stored", [])) > 1
         offsets: dict[str, int] = {}
         end = 0
         for name in [name for name in sizes if name in found and self._is_inside(name, source)]:
-            if name == "y" and "sorted" in offsets:
+            if name == "y" and "sorted" in offsets and not is_early:
                 offsets[name] = offsets["sorted"]
                 continue
             offsets[name] = end

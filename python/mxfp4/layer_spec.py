@@ -22,6 +22,13 @@ from .routing import SCORINGS
 
 _BF16 = Layout("spread", "folded")
 
+EARLY_EXPERTS, EARLY_SIZES = range(0), 2880
+"""Experts with which `down` may begin while gate_up has not ended, hidden and inner sizes up to the
+second.
+
+Measured on an H200 with 32 and 128 experts (docs/TuningLog.md), and not chosen yet.
+"""
+
 MOST_EXPERTS, MOST_SLOTS = 1024, 32
 """Limits of the routing kernels."""
 
@@ -187,6 +194,13 @@ class LayerSpec:
         return LayerSpec(**values)
 
     @property
+    def counts_rows(self) -> bool:
+        """Whether `down` may begin early, and wait for rows that gate_up counts."""
+        sizes = max(self.hidden, self.inner)
+        is_small = self.experts in EARLY_EXPERTS and sizes <= EARLY_SIZES
+        return self.activations == "bf16" and is_small
+
+    @property
     def layout(self) -> Layout:
         """Of the packed weights."""
         return FP8 if self.activations == "fp8" else _BF16
@@ -203,7 +217,7 @@ class LayerSpec:
             "w": f"memref<?x{s}xf32>", "c": f"memref<128x{e}xi32>", "o": f"memref<{e + 1}xi32>",
             "t": "memref<?xi32>", "p": f"memref<?x{s}xi32>", "x": f"memref<?x{self.hidden}xbf16>",
             "r": f"memref<?x{self.hidden}xbf16>", "q": f"memref<?x{self.hidden}xf8E4M3FN>",
-            "s": "memref<?xf32>", "e": "memref<1xi32>",
+            "s": "memref<?xf32>", "z": f"memref<{e}xi32>", "e": "memref<1xi32>",
         }  # fmt: skip
 
     def _top_k(self, counts: bool) -> str:
@@ -224,7 +238,9 @@ class LayerSpec:
         return (
             f"  mxfp4.sort_by_expert ids(%i : {t['i']}) "
             + (f"counts(%c : {t['c']}) " if counts else "")
-            + f"outs(%o, %t, %p : {t['o']}, {t['t']}, {t['p']}) error(%e : {t['e']})"
+            + f"outs(%o, %t, %p : {t['o']}, {t['t']}, {t['p']}) "
+            + (f"zeros(%z : {t['z']}) " if counts and self.counts_rows else "")
+            + f"error(%e : {t['e']})"
         )
 
     def _function(self, name: str, *operations: str) -> str:
@@ -268,14 +284,18 @@ class LayerSpec:
         """The same, while a warp of each CTA brings rows into the order of experts."""
         return self._gate_up("gate_up_through", True, through=True)
 
-    def _gate_up(self, name: str, gather: bool, through: bool = False) -> str:
+    def gate_up_counted(self) -> str:
+        """The same of rows in the order of experts, which counts the rows that it has stored."""
+        return self._gate_up("gate_up_counted", False, counts="stored")
+
+    def _gate_up(self, name: str, gather: bool, through: bool = False, counts: str = "") -> str:
         # Columns of weights that were packed for another kind of layer do not fit.
         columns = ", interleaved" if self.activation.pairs else ""
         fp8, scale = self.activations == "fp8", self.inner_scale
         region = self.activation.region(self.bias, fp8, scale)
         return matmul(
             self, name, self.columns, self.hidden, self.inner, gather, region, columns,
-            "bf16" if scale is None else "f8E4M3FN", through=through,
+            "bf16" if scale is None else "f8E4M3FN", through=through, counts=counts,
         )  # fmt: skip
 
     def _dispatch(self) -> str:
@@ -304,12 +324,16 @@ class LayerSpec:
         """The same of rows by index: only so may the rows of experts end before all rows do."""
         return self._down("down_gathered", True)
 
-    def _down(self, name: str, gather: bool) -> str:
+    def down_counted(self) -> str:
+        """The second matmul, whose tiles wait for rows that the first one counts."""
+        return self._down("down_counted", False, counts="awaited")
+
+    def _down(self, name: str, gather: bool, counts: str = "") -> str:
         scale = self.inner_scale
         region = down_region(self.bias, self.activations == "fp8", scale)
         return matmul(
             self, name, self.hidden, self.inner, self.hidden, gather, region,
-            row_scales=scale is None, older_inputs=True,
+            row_scales=scale is None, older_inputs=True, counts=counts,
         )  # fmt: skip
 
     def quantize(self) -> str:

@@ -39,9 +39,9 @@ func.func @barriers(%x: memref<?x64xbf16>, %i: index,
 
 // -----
 
-func.func @counters(%s: memref<2xi32>, %i: index, %n: i32) {
-  // expected-error @below {{requires counters of shape 1028 and element type i32 in global memory, but got 'memref<2xi32>'}}
-  mxfp4.wait_count %s[%i] reaches %n : memref<2xi32>
+func.func @counters(%s: memref<2x2xi32>, %i: index, %n: i32) {
+  // expected-error @below {{requires counters of rank 1 and element type i32 in global memory, but got 'memref<2x2xi32>'}}
+  mxfp4.wait_count %s[%i] reaches %n : memref<2x2xi32>
   return
 }
 

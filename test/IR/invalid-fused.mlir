@@ -505,7 +505,7 @@ func.func @operands_alone(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<s
     %o: memref<5xi32>, %y: memref<?x70xbf16>, %f: memref<f32>) {
   // expected-error @below {{has epilogue operands, but no epilogue}}
   "mxfp4.grouped_matmul"(%x, %w, %o, %y, %f)
-      <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 1, 0, 0, 0, 0, 1, 0>}>
+      <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0>}>
       : (memref<?x64xbf16>, memref<4x2x1x!mxfp4.block<spread, raw>>, memref<5xi32>, memref<?x70xbf16>, memref<f32>) -> ()
   return
 }
@@ -516,7 +516,7 @@ func.func @two_epilogues(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<sp
     %o: memref<5xi32>, %y: memref<?x70xbf16>, %f: memref<f32>) {
   // expected-error @below {{requires one epilogue of one block, but has 2 with a first of 1 blocks}}
   "mxfp4.grouped_matmul"(%x, %w, %o, %y)
-      <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0>}> ({
+      <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0>}> ({
       ^bb0(%sum: f32):
         mxfp4.yield %sum : f32
       }, {
@@ -739,7 +739,7 @@ func.func @store_limit(%acc: vector<4x8x4xf32>, %y: memref<?x70xf32>, %i: index,
     %q: i32) {
   // expected-error @below {{requires rows to scatter to and the number of rows of the destination, or neither}}
   "mxfp4.store_tile"(%acc, %y, %i, %i, %i, %q) <{schedule = #schedule,
-      operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 0, 0, 1, 0, 0>}>
+      operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 0, 0, 1, 0, 0, 0>}>
       : (vector<4x8x4xf32>, memref<?x70xf32>, index, index, index, i32) -> ()
   return
 }

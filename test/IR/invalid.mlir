@@ -234,7 +234,7 @@ func.func @no_weights(%x: memref<?x64xbf16>, %o: memref<3xi32>,
                       %y: memref<?x48xbf16>) {
   // expected-error @below {{requires weights as one operand of element type !mxfp4.block or as two of element type i8 (codes, scales), but got none}}
   "mxfp4.grouped_matmul"(%x, %o, %y)
-      <{operandSegmentSizes = array<i32: 1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0>}>
+      <{operandSegmentSizes = array<i32: 1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0>}>
       : (memref<?x64xbf16>, memref<3xi32>, memref<?x48xbf16>) -> ()
   return
 }

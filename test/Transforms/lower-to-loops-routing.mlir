@@ -90,6 +90,20 @@ func.func @sort(%ids: memref<?x2xi32>, %o: memref<9xi32>, %t: memref<?xi32>, %p:
   return
 }
 
+// CHECK-LABEL: func.func @sort_with_zeros
+// CHECK-SAME:    %[[ZEROS:[^ ]*]]: memref<8xi32>)
+// CHECK:       memref.store %c0_i32, %{{.*}}[%c0] : memref<9xi32>
+// CHECK-NEXT:  scf.for %[[EXPERT:.*]] = %c0 to %c8 step %c1
+// CHECK-NEXT:    memref.store %c0_i32, %[[ZEROS]][%[[EXPERT]]]
+// CHECK:       return
+func.func @sort_with_zeros(%ids: memref<?x2xi32>, %o: memref<9xi32>, %t: memref<?xi32>,
+                           %p: memref<?x2xi32>, %z: memref<8xi32>) {
+  mxfp4.sort_by_expert ids(%ids : memref<?x2xi32>)
+      outs(%o, %t, %p : memref<9xi32>, memref<?xi32>, memref<?x2xi32>)
+      zeros(%z : memref<8xi32>)
+  return
+}
+
 // Counts begin at 0, and ids of no expert count nowhere.
 
 // CHECK-LABEL: func.func @count

@@ -39,6 +39,33 @@ func.func @grouped_matmul(%x: memref<?x64xbf16>,
 
 // -----
 
+// What is stored of a group is counted behind it. Counts that others raise are
+// complete where one thing happens after the other.
+
+// CHECK-LABEL: func @counts
+// CHECK-SAME:    %[[STORED:[^ ]*]]: memref<2xi32>, %[[AWAITED:[^ ]*]]: memref<2xi32>
+// CHECK:           memref.store {{.*}} : memref<?x48xbf16>
+// CHECK:           %[[ROWS:.*]] = arith.subi %{{.*}}, %{{.*}} : index
+// CHECK-NEXT:      %[[MORE:.*]] = arith.muli %[[ROWS]], %c48 : index
+// CHECK-NEXT:      %[[BEFORE:.*]] = memref.load %[[STORED]][%[[GROUP:[a-z0-9]+]]]
+// CHECK-NEXT:      %[[NUMBER:.*]] = arith.index_castui %[[MORE]] : index to i32
+// CHECK-NEXT:      %[[ALL:.*]] = arith.addi %[[BEFORE]], %[[NUMBER]] : i32
+// CHECK-NEXT:      memref.store %[[ALL]], %[[STORED]][%[[GROUP]]]
+// CHECK-NOT:     %[[AWAITED]]
+// CHECK:         return
+func.func @counts(%x: memref<?x64xbf16>, %w: memref<2x1x1x!mxfp4.block<spread, raw>>,
+                  %offsets: memref<3xi32>, %y: memref<?x48xbf16>,
+                  %stored: memref<2xi32>, %awaited: memref<2xi32>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      awaited(%awaited : memref<2xi32>)
+      weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%offsets : memref<3xi32>) outs(%y : memref<?x48xbf16>)
+      stored(%stored : memref<2xi32>) {older_inputs}
+  return
+}
+
+// -----
+
 // Any strided layout will do for anything but blocks, and any size may be
 // dynamic; leading dimensions become loops.
 

@@ -73,6 +73,29 @@ func.func @f(%x: memref<?x64xbf16>, %w: memref<2x1x1x!mxfp4.block<spread, raw>>,
             (std::vector<std::string>{"r r r r w rw rw", "r r r w"}));
 }
 
+// Counts are raised by one matmul, awaited by another, and cleared by a sort.
+TEST(Effects, OfCounts) {
+  EXPECT_EQ(
+      effectsIn(R"(
+func.func @f(%x: memref<?x64xbf16>, %w: memref<2x1x1x!mxfp4.block<spread, raw>>,
+             %o: memref<3xi32>, %y: memref<?x64xbf16>, %c: memref<2xi32>,
+             %ids: memref<8x2xi32>, %t: memref<16xi32>, %p: memref<8x2xi32>) {
+  mxfp4.sort_by_expert ids(%ids : memref<8x2xi32>)
+      outs(%o, %t, %p : memref<3xi32>, memref<16xi32>, memref<8x2xi32>)
+      zeros(%c : memref<2xi32>)
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x64xbf16>)
+      stored(%c : memref<2xi32>)
+  mxfp4.grouped_matmul activations(%y : memref<?x64xbf16>)
+      awaited(%c : memref<2xi32>)
+      weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>) outs(%x : memref<?x64xbf16>) {older_inputs}
+  return
+})"),
+      (std::vector<std::string>{"r w w w rw", "r r r w rw", "r r r w r"}));
+}
+
 TEST(Effects, OfRouting) {
   EXPECT_EQ(effectsIn(R"(
 func.func @f(%l: memref<8x6xf32>, %b: memref<6xf32>, %ids: memref<8x2xi32>,

@@ -51,9 +51,11 @@ const char *const kPlaces[] = {
 };
 
 const char *const kPasses[] = {
+    "mxfp4-await-groups",
     "mxfp4-bring-rows",
     "mxfp4-choose-schedule",
     "mxfp4-copy-ahead",
+    "mxfp4-count-groups",
     "mxfp4-fuse-epilogue",
     "mxfp4-fuse-gather",
     "mxfp4-insert-decode",

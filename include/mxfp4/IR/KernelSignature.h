@@ -53,10 +53,18 @@ struct MatmulOperand {
   /// Shape and element type, for packed weights; null where each value of a
   /// variadic operand has a type of its own.
   mlir::MemRefType (*type)(const MatmulSizes &sizes);
+
+  /// Whether the caller may leave it out of a problem: what changes no result,
+  /// such as memory to gather through and counts, is not of the problem.
+  bool isOfProblem() const;
 };
 
 /// All operands, in the order in which the operation declares them.
 llvm::ArrayRef<MatmulOperand> matmulOperands();
+
+/// Whether a kernel with counts to wait for (`awaited`) waits for these, group
+/// by group, and not for the kernel ahead.
+bool awaitsGroups(const Schedule &schedule);
 
 /// An argument of a kernel.
 struct KernelArgument {

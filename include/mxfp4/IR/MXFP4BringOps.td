@@ -83,6 +83,26 @@ def MXFP4_WaitCountOp : MXFP4_Op<"wait_count"> {
   let hasVerifier = 1;
 }
 
+def MXFP4_RaiseCountOp : MXFP4_Op<"raise_count"> {
+  let summary = "Raise a counter in global memory behind what was stored";
+  let description = [{
+    By one thread, which adds to the counter by release: whoever acquires the new value
+    (`mxfp4.wait_count`) sees what this thread had stored, and what others had that
+    it has synchronised with.
+
+    Example:
+
+    ```mlir
+    mxfp4.raise_count %counts[%i] by %n : memref<32xi32>
+    ```
+  }];
+  let arguments = (ins RowCounts:$counters, Index:$number, I32:$more);
+  let assemblyFormat = [{
+    $counters `[` $number `]` `by` $more attr-dict `:` type($counters)
+  }];
+  let hasVerifier = 1;
+}
+
 def MXFP4_BulkCopyRowOp : MXFP4_Op<"bulk_copy_row"> {
   let summary = "Copy a row to shared memory with a bulk copy";
   let description = [{

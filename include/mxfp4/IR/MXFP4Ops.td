@@ -84,6 +84,17 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
       which a kernel may gather rows first, and which must not overlap the activations.
       What it holds afterwards is unspecified. With it, the workspace has 1028 i32; if
       they are no zeros, or another execution has them, a kernel may wait without end;
+    - stored (memref form only): `G` i32, a count for each group. A kernel adds 1 for each
+      element of the output that it has stored of a row of the group, behind the store:
+      `offsets[g+1] - offsets[g]` times the columns of the output in all, modulo 2^32. Neither
+      expert ids nor a scatter may be given;
+    - awaited (memref form only): the counts that the kernel ahead in the chain of launches
+      raises as its `stored`, from zero, where its output is these activations; or counts that
+      are complete. A kernel may read rows as soon as the counts of their groups are
+      complete, instead of when the kernel ahead has ended, and may store its output at once.
+      It needs `older_inputs`, which promise the same of all operands but the activations, and
+      less than 2^32 elements in a group. Counts that never become complete are waited for
+      without end. Neither expert ids nor a gather may be given;
     - `older_inputs` (memref form only): a promise that offsets and weights hold their
       values before the kernel ahead in the chain of launches begins, so that a
       kernel may read them before that kernel has ended;
@@ -139,6 +150,8 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     Optional<Shaped>:$scatter,
     Variadic<Shaped>:$epilogue_operands,
     Optional<AnyStridedMemRef>:$through,
+    Optional<AnyStridedMemRef>:$stored,
+    Optional<AnyStridedMemRef>:$awaited,
     OptionalAttr<MXFP4_Schedule>:$schedule,
     OptionalAttr<MXFP4_Accumulation>:$accumulation,
     // The chip and the device of the schedule, if others than of what is around.
@@ -174,11 +187,13 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     `activations` `(` $activations `:` type($activations) `)`
     (`gather` `(` $gather^ `:` type($gather) `)`)?
     (`through` `(` $through^ `:` type($through) `)`)?
+    (`awaited` `(` $awaited^ `:` type($awaited) `)`)?
     `weights` `(` $weights `:` type($weights) `)`
     `offsets` `(` $offsets `:` type($offsets) `)`
     (`expert_ids` `(` $expert_ids^ `:` type($expert_ids) `)`)?
     `outs` `(` $init `:` type($init) `)`
     (`scatter` `(` $scatter^ `:` type($scatter) `)`)?
+    (`stored` `(` $stored^ `:` type($stored) `)`)?
     (`error` `(` $error^ `:` type($error) `)`)?
     (`workspace` `(` $workspace^ `:` type($workspace) `)`)?
     (`epilogue` custom<EpilogueOperands>($epilogue_operands,

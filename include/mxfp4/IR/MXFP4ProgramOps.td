@@ -213,6 +213,16 @@ def MXFP4_HandOutTilesOp : MXFP4_Op<"hand_out_tiles",
     order meanwhile (`mxfp4.bring_rows`): the thread waits until all rows that a
     tile reads have been brought before it hands the tile out.
 
+    With `awaited`, the kernel ahead counts what it stores of the activations' rows, for each
+    group: the thread hands a tile out when the counts of all groups that the tile reads
+    rows of have become `columns` for each of their rows. It waits for the kernel ahead as a whole
+    (`griddepcontrol.wait`), and lets the next one begin, behind its last tile.
+
+    With `stored`, the thread counts what has been stored of each group: a warp of a role
+    stores its part of a tile before it takes the next one, so that a tile is stored
+    when all warps have taken the next. A tile has `tile_columns` of the
+    output's `stored_columns`, the last one what is left.
+
     Where `mxfp4.hand_out_first` has handed out the first tile, the thread begins
     with the next one.
 
@@ -245,13 +255,23 @@ def MXFP4_HandOutTilesOp : MXFP4_Op<"hand_out_tiles",
                        SharedDestination:$fields,
                        Arg<Optional<AnyStridedMemRef>, "global memory",
                            [MemRead, MemWrite]>:$counter,
-                       Optional<I32>:$rows, MXFP4_Schedule:$schedule);
+                       Optional<I32>:$rows,
+                       OptionalGlobalBuffer:$awaited,
+                       Optional<I32>:$awaited_columns,
+                       Arg<Optional<AnyStridedMemRef>, "global memory",
+                           [MemRead, MemWrite]>:$stored,
+                       Optional<I32>:$stored_columns,
+                       Optional<I32>:$tile_columns,
+                       MXFP4_Schedule:$schedule);
   let assemblyFormat = [{
     $first `to` $count `step` $stride `in` $table `offsets` `(` $offsets `)`
     (`expert_ids` `(` $expert_ids^ `:` type($expert_ids) `)`)?
     (`error` `(` $error^ `:` type($error) `)`)?
     `experts` $experts `columns` $columns `to` $queue `[` $fields `]`
-    (`counter` `(` $counter^ `:` type($counter) `)`)? (`rows` $rows^)? attr-dict
+    (`counter` `(` $counter^ `:` type($counter) `)`)? (`rows` $rows^)?
+    (`awaited` `(` $awaited^ `:` type($awaited) `)` `columns` $awaited_columns)?
+    (`stored` `(` $stored^ `:` type($stored) `)` `columns` $stored_columns `by`
+    $tile_columns)? attr-dict
     `:` type($table) `,` type($offsets) `,` type($queue) `,` type($fields)
   }];
   let hasVerifier = 1;

@@ -162,7 +162,9 @@ def MXFP4_SortByExpertOp : MXFP4_DestinationOp<"sort_by_expert",
     - offsets: `E+1` i32; tokens: `R` i32; positions: `T x S` i32;
     - error (memref form only): 1 i32. For an id outside -1 .. E-1, which counts
       as -1, a kernel ORs 2 into it, and 4 where counts of other ids give a slot a
-      row outside of 0 .. R-1: the slot then has none, and position -1.
+      row outside of 0 .. R-1: the slot then has none, and position -1;
+    - zeros (memref form only): `E` i32, which become zeros: counts that kernels behind this one
+      raise (`stored` of `mxfp4.grouped_matmul`).
 
     Example:
 
@@ -178,7 +180,8 @@ def MXFP4_SortByExpertOp : MXFP4_DestinationOp<"sort_by_expert",
     Shaped:$offsets,
     Shaped:$tokens,
     Shaped:$positions,
-    Optional<AnyStridedMemRef>:$error
+    Optional<AnyStridedMemRef>:$error,
+    Optional<AnyStridedMemRef>:$zeros
   );
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
@@ -186,6 +189,7 @@ def MXFP4_SortByExpertOp : MXFP4_DestinationOp<"sort_by_expert",
     (`counts` `(` $counts^ `:` type($counts) `)`)?
     `outs` `(` $offsets `,` $tokens `,` $positions `:`
                type($offsets) `,` type($tokens) `,` type($positions) `)`
+    (`zeros` `(` $zeros^ `:` type($zeros) `)`)?
     (`error` `(` $error^ `:` type($error) `)`)?
     attr-dict (`->` type($results)^)?
   }];

@@ -259,6 +259,10 @@ def MXFP4_StoreTileOp : MXFP4_Op<"store_tile", [AttrSizedOperandSegments]> {
     row r of the tile is stored at row `scatter[r]` of the destination, which
     has `limit` rows; a row that it does not have sets bit 2 of the error word.
 
+    With `stored`, each warp adds the number of elements that it has stored to
+    `stored[expert]` when they are stored: whoever reads that number behind an acquire
+    sees them.
+
     Example:
 
     ```mlir
@@ -286,6 +290,8 @@ def MXFP4_StoreTileOp : MXFP4_Op<"store_tile", [AttrSizedOperandSegments]> {
                            [MemRead, MemWrite]>:$error,
                        Arg<Variadic<AnyStridedMemRef>, "global memory",
                            [MemRead]>:$epilogue_operands,
+                       Arg<Optional<AnyStridedMemRef>, "global memory",
+                           [MemRead, MemWrite]>:$stored,
                        MXFP4_Schedule:$schedule);
   let regions = (region VariadicRegion<SizedRegion<1>>:$epilogue);
   let assemblyFormat = [{
@@ -293,6 +299,7 @@ def MXFP4_StoreTileOp : MXFP4_Op<"store_tile", [AttrSizedOperandSegments]> {
     (`expert` `(` $expert^ `)`)? (`or_none` $or_none^)?
     (`scatter` `(` $scatter^ `:` type($scatter) `)` `limit` `(` $limit `)`)?
     (`error` `(` $error^ `:` type($error) `)`)?
+    (`stored` `(` $stored^ `:` type($stored) `)`)?
     (`epilogue` custom<EpilogueOperands>($epilogue_operands,
                                          type($epilogue_operands)) $epilogue^)?
     attr-dict `:` type($accumulator) `to` type($destination)

@@ -290,6 +290,51 @@ def CopyAhead : Pass<"mxfp4-copy-ahead"> {
   ];
 }
 
+def AwaitGroups : Pass<"mxfp4-await-groups"> {
+  let summary = "Tiles wait for the rows of their groups";
+  let description = [{
+    Takes `griddepcontrol.wait` out of a kernel that has counts of the rows that the
+    kernel ahead has stored (`awaited` of `mxfp4.grouped_matmul`): the warp that
+    hands out tiles waits for the counts of a tile's groups before it hands the tile
+    out, and for the whole of the kernel ahead behind its last tile. Then alone it lets
+    the next kernel begin, so that kernels behind this one still find all
+    kernels ahead of it ended.
+
+    A kernel that waits so begins when all CTAs of the kernel ahead have begun, none of
+    which waits for this one: each row that a tile waits for is stored by a CTA
+    that runs.
+
+    Preconditions: `mxfp4-share-tiles` has run. Kernels whose schedule has
+    `copies_ahead`, and those without a warp that hands out tiles, wait for the kernel
+    ahead, as they did.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::NVVM::NVVMDialect"
+  ];
+  let statistics = [
+    Statistic<"numAwaiting", "awaiting",
+              "Kernels whose tiles wait for the rows of their groups">
+  ];
+}
+
+def CountGroups : Pass<"mxfp4-count-groups"> {
+  let summary = "One warp counts what the others have stored";
+  let description = [{
+    Hands the counts of a `mxfp4.store_tile` (`stored`) to the `mxfp4.hand_out_tiles` of
+    the same `mxfp4.warp_roles`: a warp that stores takes the next tile behind that, so
+    that the warp that hands out tiles knows when a tile has been stored, and adds to
+    the counts in place of each warp that stores, which would wait for its stores.
+
+    Preconditions: `mxfp4-share-tiles` has run. Kernels without roles, all of whose
+    warps count for themselves, stay as they are.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let statistics = [
+    Statistic<"numCounted", "counted",
+              "Kernels in which one warp counts what others have stored">
+  ];
+}
+
 def PipelineCopies : Pass<"mxfp4-pipeline-copies"> {
   let summary = "Keep several stages of copies in flight";
   let description = [{

@@ -74,6 +74,49 @@ TEST_F(RuntimeTest, WhatReadsAheadBeginsEarlyBehindAKernelThatWaits) {
   EXPECT_THAT(early, ElementsAre(0, 0, 1, 0, 1, 1, 1));
 }
 
+// Rows whose counts are awaited are stored by the kernel ahead that raises the
+// counts; all else must be older, and what is stored must not be in use there.
+TEST_F(RuntimeTest, WhatAwaitsCountsBeginsEarlyBehindTheKernelThatRaisesThem) {
+  const auto counting = [](const std::string &name) {
+    Json manifest = matmul(true);
+    Json counts = manifest["arguments"][2];
+    counts["name"] = name;
+    manifest["arguments"].push_back(counts);
+    return manifest;
+  };
+  Json second = counting("awaited");
+  second["launch"]["ahead"] = {"x", "weights", "offsets", "y", "awaited"};
+  const KernelPtr gateUp = create(counting("stored")), down = create(second),
+                  other = create(matmul(true));
+  std::vector<mxfp4rt_value> first = valuesApart(), last = valuesApart();
+  first.push_back(at(0x9000));
+  last.push_back(at(0x9000));
+  first[0] = at(0x4000);
+  first[3] = last[0] = at(0x5000);
+  last[3] = at(0x6000);
+  const auto early = [&](const KernelPtr &ahead) {
+    const mxfp4rt_call calls[] = {{ahead.get(), 4, first.data()},
+                                  {down.get(), 4, last.data()}};
+    stub.launches.clear();
+    EXPECT_EQ(mxfp4rt_launch_all(calls, 2, nullptr), 0);
+    return stub.launches.back().attributeValue;
+  };
+  EXPECT_EQ(early(gateUp), 1);
+  EXPECT_EQ(early(other), 0);
+  // Counts of others, rows of others, and a result in place of rows that the
+  // kernel ahead reads.
+  for (auto [index, address] : {std::pair(last.size() - 1, 0x9800),
+                                {size_t(0), 0x5010},
+                                {size_t(3), 0x4000},
+                                {size_t(2), 0x5000}}) {
+    const mxfp4rt_value before = last[index];
+    last[index] = at(address);
+    EXPECT_EQ(early(gateUp), 0) << index;
+    last[index] = before;
+  }
+  EXPECT_EQ(early(gateUp), 1);
+}
+
 // What is read early must be older. Behind a kernel that stores in it, such as
 // a sort of the offsets, the kernel that reads it begins late.
 TEST_F(RuntimeTest, WhatReadsAheadWaitsForAKernelThatStoresInIt) {

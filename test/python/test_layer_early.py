@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Layers whose `down` begins while gate_up has not ended, on the interpreter."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driver_memory import file
+from kernels import needs_both
+from layer_cases import Case, check_close, lazy
+from mxfp4 import Error, layer_spec, layer_steps
+from mxfp4._runtime_library import NativeDriver
+from mxfp4.layer_kernels import LayerKernels
+from mxfp4.layer_plan import LayerRunner
+from mxfp4.layer_spec import GPT_OSS, LayerSpec
+from mxfp4.layer_steps import Source, steps
+
+__all__ = ["file"]  # a fixture
+
+SPEC = LayerSpec(8, 2, 512, 832, GPT_OSS, bias=True)
+
+Change = Callable[[str], str]
+
+
+def edit(pattern: str, replacement: str) -> Change:
+    """A change of each place where a kernel has some text; there must be one."""
+
+    def change(ptx: str) -> str:
+        changed, count = re.subn(pattern, replacement, ptx)
+        assert count, pattern
+        return changed
+
+    return change
+
+
+@pytest.fixture(autouse=True)
+def early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`down` begins early from 65 tokens of two slots on, whatever the layer."""
+    monkeypatch.setattr(layer_spec, "EARLY_EXPERTS", range(1, 129))
+    monkeypatch.setattr(layer_steps, "EARLY_ROWS", 130)
+
+
+@pytest.fixture
+def run(
+    file: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
+    """Run and check a layer whose kernels may be changed, by the first words of their names."""
+
+    def run(spec: LayerSpec, tokens: int, **changes: Change) -> None:
+        kernels = LayerKernels.compile(spec, tokens, device="h200")
+        chosen = dict(kernels.chosen(tokens))
+        assert [*chosen][-3:] == ["gate_up_counted", "down_counted", "combine"]
+        for name, change in changes.items():
+            artifact = kernels.matmul(name, tokens * spec.slots)
+            kernels.matmuls[name] = [dataclasses.replace(artifact, ptx=change(artifact.ptx))]
+        kernels = LayerKernels(spec, kernels.matmuls, kernels.routing)
+        monkeypatch.setattr("layer_cases.lazy", lambda _: kernels)
+        case = Case(spec, tokens, rng)
+        check_close(case.run(file), case.truth())
+
+    return run
+
+
+@needs_both
+@pytest.mark.parametrize(
+    ("experts", "inner", "tokens"),
+    [(8, 832, 70), (8, 832, 200), (8, 864, 130), (3, 96, 300), (32, 96, 600)],
+)
+def test_down_begins_while_gate_up_multiplies(
+    run: Callable[..., None], experts: int, inner: int, tokens: int
+) -> None:
+    """With K slices or tall tiles, and columns and rows that fill no tile."""
+    run(dataclasses.replace(SPEC, experts=experts, inner=inner), tokens)
+
+
+LEAST = r"(sub\.s32 \t%r\d+, %r\d+, %r\d+;\s+mul\.lo\.s32 \t%r\d+, %r\d+, )832;"
+
+
+@needs_both
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"down_counted": edit(LEAST, r"\g<1>700;")},
+        {"down_counted": edit(r"fence\.proxy\.async\.global;", "")},
+        {"down_counted": edit(r"ld\.acquire\.gpu", "ld.relaxed.gpu")},
+        {"gate_up_counted": edit(r"red\.release\.gpu", "red.relaxed.gpu")},
+    ],
+    ids=["waits for too little", "no proxy fence", "no acquire", "no release"],
+)
+def test_kernels_that_do_not_wait_for_all_rows_are_found(
+    run: Callable[..., None], changes: dict[str, Change]
+) -> None:
+    with pytest.raises(Error, match="the interpreter found hazards"):
+        run(SPEC, 70, **changes)
+
+
+@needs_both
+def test_counts_that_lack_rows_are_waited_for_without_end(run: Callable[..., None]) -> None:
+    less = edit(r"(red\.release\.gpu\.global\.add\.u32 \[%rd\d+\], )%r\d+;", r"\g<1>1;")
+    with pytest.raises(Error, match="the interpreter found hazards"):
+        run(SPEC, 70, gate_up_counted=less)
+
+
+@needs_both
+def test_memory_that_gate_up_reads_is_not_stored_in(
+    file: Path,
+) -> None:
+    """Sorted rows and the result of `down` share memory only where gate_up has ended."""
+    for tokens, shares in ((64, True), (65, False)):
+        runner = LayerRunner(lazy(SPEC), 0, NativeDriver(str(file)))
+        plan = runner.plan(tokens)
+        names = [name for name, _ in runner.kernels.chosen(tokens)]
+        assert ("down_counted" in names) != shares
+        rows = plan.bytes // (tokens * SPEC.slots)
+        assert (rows < 2 * (2 * SPEC.hidden + SPEC.inner)) == shares
+
+
+@needs_both
+def test_kernels_of_an_earlier_version_are_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their sort leaves no zeros: counts would begin anywhere."""
+    late = ["top_k", "sort_dispatch", "gate_up", "down", "combine"]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(layer_spec, "EARLY_EXPERTS", range(0))
+        LayerKernels.compile(SPEC, 70).save(tmp_path)
+    old, new = LayerKernels.load(tmp_path), LayerKernels.compile(SPEC, 70)
+    assert [name for name, _ in new.chosen(70)] != late
+    assert [name for name, _ in old.chosen(70)] == late
+    old.lazy = True
+    assert old.has(70)
+    assert [name for name, _ in old.chosen(70)] == late
+    new.matmuls.pop("down_counted")
+    assert [name for name, _ in new.chosen(70)] == late
+
+
+def test_from_when_on_down_begins_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    assert not layer_spec.EARLY_EXPERTS  # not chosen yet
+    monkeypatch.setattr(layer_spec, "EARLY_EXPERTS", range(32, 129))
+
+    def is_early(spec: LayerSpec, tokens: int, source: Source = "logits") -> bool:
+        return "down_counted" in steps(spec, tokens, source)
+
+    for experts, first, end in ((32, 384, 2048), (128, 384, 4096)):
+        spec = LayerSpec(experts, 4, 2880, 2880)
+        sources: tuple[Source, ...] = ("logits", "ids")
+        for source in sources:
+            assert not is_early(spec, first - 1, source)
+            assert is_early(spec, first, source)
+            assert is_early(spec, end - 1, source)
+            assert not is_early(spec, end, source)
+        assert not is_early(spec, first, "some ids")
+        assert not is_early(dataclasses.replace(spec, activations="fp8"), first)
+    for sizes in ((31, 4, 2880, 2880), (129, 4, 2880, 2880), (32, 4, 4096, 2880),
+                  (32, 4, 2880, 4096)):  # fmt: skip
+        assert not is_early(LayerSpec(*sizes), 1000)
