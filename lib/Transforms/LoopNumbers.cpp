@@ -133,7 +133,8 @@ LoopNumbers::Bits LoopNumbers::element(Value tensor, ArrayRef<int64_t> at) {
   if (argument)
     return argument.getOwner() == loop.getBody() ? carried(argument)
                                                  : std::nullopt;
-  return elementOf(tensor.getDefiningOp(), at);
+  Operation *op = tensor.getDefiningOp();
+  return op->getNumResults() == 1 ? elementOf(op, at) : std::nullopt;
 }
 
 LoopNumbers::Bits LoopNumbers::elementOf(Operation *op, ArrayRef<int64_t> at) {
@@ -170,8 +171,7 @@ LoopNumbers::Bits LoopNumbers::elementOf(Operation *op, ArrayRef<int64_t> at) {
     return element(slice.getSource(), whole);
   }
   auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
-  if (!linalgOp || op->getNumResults() != 1 ||
-      !linalgOp.hasPureTensorSemantics() ||
+  if (!linalgOp || !linalgOp.hasPureTensorSemantics() ||
       linalgOp.getNumReductionLoops() != 0)
     return std::nullopt;
   const AffineMap to =

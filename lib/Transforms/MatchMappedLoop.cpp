@@ -15,7 +15,8 @@ using namespace mlir;
 using namespace mxfp4;
 
 /// The loops of a map that run over more than one iteration, in their order;
-/// nullopt if a dimension is anything else.
+/// nullopt if a dimension is anything else, or if two are of one loop, which is
+/// a diagonal.
 static std::optional<SmallVector<unsigned>> longLoops(linalg::LinalgOp op,
                                                       AffineMap map) {
   const SmallVector<int64_t> extents = op.getStaticLoopRanges();
@@ -23,6 +24,8 @@ static std::optional<SmallVector<unsigned>> longLoops(linalg::LinalgOp op,
   for (AffineExpr expr : map.getResults()) {
     auto dim = dyn_cast<AffineDimExpr>(expr);
     if (!dim)
+      return std::nullopt;
+    if (llvm::is_contained(loops, dim.getPosition()))
       return std::nullopt;
     if (extents[dim.getPosition()] != 1)
       loops.push_back(dim.getPosition());

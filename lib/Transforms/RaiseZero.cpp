@@ -28,5 +28,5 @@ bool mxfp4::isPositiveZero(Value value) {
 
 Value mxfp4::filledTensor(Value zeros) {
   auto op = zeros.getDefiningOp<linalg::LinalgOp>();
-  return op ? op.getDpsInitOperand(0)->get() : Value();
+  return op ? op.getTiedOpOperand(cast<OpResult>(zeros))->get() : Value();
 }

@@ -265,3 +265,78 @@ func.func @outside(%x: tensor<4x8x32xbf16>, %c: tensor<4x48x1x16xi8>, %s: tensor
   }
   return %y : tensor<4x8x48xf32>
 }
+
+// The diagonal of a result, which leaves the other elements as they were.
+
+// CHECK-LABEL: func @diagonal(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+func.func @diagonal(%x: tensor<4x8x32xbf16>, %c: tensor<4x8x1x16xi8>, %s: tensor<4x8x1xi8>)
+    -> tensor<4x8x8xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %offsets = arith.constant dense<[0, 8]> : tensor<2xi32>
+  %init = tensor.empty() : tensor<4x8x8xf32>
+  %sevens = arith.constant dense<7.0> : tensor<8x8xf32>
+  %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %init) -> (tensor<4x8x8xf32>) {
+    %xe = tensor.extract_slice %x[%e, 0, 0] [1, 8, 32] [1, 1, 1] : tensor<4x8x32xbf16> to tensor<8x32xbf16>
+    %ce = tensor.extract_slice %c[%e, 0, 0, 0] [1, 8, 1, 16] [1, 1, 1, 1] : tensor<4x8x1x16xi8> to tensor<1x8x1x16xi8>
+    %se = tensor.extract_slice %s[%e, 0, 0] [1, 8, 1] [1, 1, 1] : tensor<4x8x1xi8> to tensor<1x8x1xi8>
+    %p0 = tensor.empty() : tensor<8x8xf32>
+    %p = mxfp4.grouped_matmul activations(%xe : tensor<8x32xbf16>) weights(%ce, %se : tensor<1x8x1x16xi8>, tensor<1x8x1xi8>)
+        offsets(%offsets : tensor<2xi32>) outs(%p0 : tensor<8x8xf32>) -> tensor<8x8xf32>
+    %d = linalg.generic {indexing_maps = [affine_map<(i) -> (i, i)>, affine_map<(i) -> (i, i)>], iterator_types = ["parallel"]}
+        ins(%p : tensor<8x8xf32>) outs(%sevens : tensor<8x8xf32>) {
+      ^bb0(%in: f32, %o: f32):
+        linalg.yield %in : f32
+    } -> tensor<8x8xf32>
+    %next = tensor.insert_slice %d into %out[%e, 0, 0] [1, 8, 8] [1, 1, 1] : tensor<8x8xf32> into tensor<4x8x8xf32>
+    scf.yield %next : tensor<4x8x8xf32>
+  }
+  return %y : tensor<4x8x8xf32>
+}
+
+// A number from a tensor that is the second result of a loop, whose first one is
+// no tensor; and a result in place of the second one of two tensors.
+
+// CHECK-LABEL: func @second_results(
+// CHECK-SAME:    %{{.*}}: tensor<4x48x1xi8>, %{{.*}}: tensor<4x8x48xf16>, %[[Y:[^ ]*]]: tensor<4x8x48xf32>)
+// CHECK-DAG:     %[[INTO:.*]] = tensor.collapse_shape %[[Y]]
+// CHECK:         mxfp4.grouped_matmul {{.*}} expert_ids({{.*}} outs(%[[INTO]] : tensor<32x48xf32>)
+func.func @second_results(%x: tensor<4x8x32xbf16>, %c: tensor<4x48x1x16xi8>, %s: tensor<4x48x1xi8>,
+    %other: tensor<4x8x48xf16>, %place: tensor<4x8x48xf32>) -> tensor<4x8x48xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %offsets = arith.constant dense<[0, 8]> : tensor<2xi32>
+  %none = arith.constant dense<0> : tensor<1xi32>
+  %init:2 = linalg.generic {
+      indexing_maps = [affine_map<(i, j, k) -> (i, j, k)>, affine_map<(i, j, k) -> (i, j, k)>],
+      iterator_types = ["parallel", "parallel", "parallel"]}
+      outs(%other, %place : tensor<4x8x48xf16>, tensor<4x8x48xf32>) {
+    ^bb0(%a: f16, %b: f32):
+      %one = arith.constant 1.0 : f16
+      %two = arith.constant 2.0 : f32
+      linalg.yield %one, %two : f16, f32
+  } -> (tensor<4x8x48xf16>, tensor<4x8x48xf32>)
+  %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %init#1) -> (tensor<4x8x48xf32>) {
+    %steps:2 = scf.for %j = %c0 to %e step %c1 iter_args(%n = %c0, %t = %none) -> (index, tensor<1xi32>) {
+      %more = arith.addi %n, %c1 : index
+      %more32 = arith.index_cast %more : index to i32
+      %stored = tensor.insert %more32 into %t[%c0] : tensor<1xi32>
+      scf.yield %more, %stored : index, tensor<1xi32>
+    }
+    %number = tensor.extract %steps#1[%c0] : tensor<1xi32>
+    %i = arith.index_cast %number : i32 to index
+    %xe = tensor.extract_slice %x[%e, 0, 0] [1, 8, 32] [1, 1, 1] : tensor<4x8x32xbf16> to tensor<8x32xbf16>
+    %ce = tensor.extract_slice %c[%i, 0, 0, 0] [1, 48, 1, 16] [1, 1, 1, 1] : tensor<4x48x1x16xi8> to tensor<1x48x1x16xi8>
+    %se = tensor.extract_slice %s[%i, 0, 0] [1, 48, 1] [1, 1, 1] : tensor<4x48x1xi8> to tensor<1x48x1xi8>
+    %p0 = tensor.empty() : tensor<8x48xf32>
+    %p = mxfp4.grouped_matmul activations(%xe : tensor<8x32xbf16>) weights(%ce, %se : tensor<1x48x1x16xi8>, tensor<1x48x1xi8>)
+        offsets(%offsets : tensor<2xi32>) outs(%p0 : tensor<8x48xf32>) -> tensor<8x48xf32>
+    %next = tensor.insert_slice %p into %out[%e, 0, 0] [1, 8, 48] [1, 1, 1] : tensor<8x48xf32> into tensor<4x8x48xf32>
+    scf.yield %next : tensor<4x8x48xf32>
+  }
+  return %y : tensor<4x8x48xf32>
+}
