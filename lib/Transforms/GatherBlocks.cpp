@@ -14,6 +14,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ContractionForm.h"
+#include "MoveDecode.h"
 #include "Raise.h"
 #include "TensorType.h"
 
@@ -76,7 +77,8 @@ bool RowGather::match(linalg::GenericOp generic) {
   extract = gatherOf(op);
   decode = extract ? extract.getTensor().getDefiningOp<DequantizeOp>()
                    : DequantizeOp();
-  if (!decode || !tensorType(op.getResult(0)).hasStaticShape())
+  if (!decode || !hasKnownBlocks(decode) ||
+      !tensorType(op.getResult(0)).hasStaticShape())
     return false;
   AffineMap to = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
   auto k = extract.getIndices().back().getDefiningOp<linalg::IndexOp>();

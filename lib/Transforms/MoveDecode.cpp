@@ -17,6 +17,20 @@
 using namespace mlir;
 using namespace mxfp4;
 
+bool mxfp4::hasKnownBlocks(DequantizeOp decode) {
+  return !ShapedType::isDynamicShape(
+             tensorType(decode.getCodes()).getShape().take_back(2)) &&
+         !tensorType(decode.getScales())
+              .isDynamicDim(tensorType(decode.getScales()).getRank() - 1);
+}
+
+/// Whether the types say all about codes and scales. Those of the values can
+/// know more.
+static bool hasStaticShapes(DequantizeOp decode) {
+  return tensorType(decode.getCodes()).hasStaticShape() &&
+         tensorType(decode.getScales()).hasStaticShape();
+}
+
 /// Puts a decode of these codes and scales in the place of `op`, whose other
 /// users may stand in front of the operation that a pattern matched.
 static void replaceWithDecode(PatternRewriter &rewriter, Operation *op,
@@ -31,7 +45,8 @@ static void replaceWithDecode(PatternRewriter &rewriter, Operation *op,
 LogicalResult mxfp4::decodeAfterSlice(tensor::ExtractSliceOp slice,
                                       PatternRewriter &rewriter) {
   auto decode = slice.getSource().getDefiningOp<DequantizeOp>();
-  if (!decode || !keepsBlocks(slice) || !slice.getType().hasStaticShape())
+  if (!decode || !keepsBlocks(slice) || !slice.getType().hasStaticShape() ||
+      !hasKnownBlocks(decode))
     return failure();
   OpBuilder::InsertionGuard guard(rewriter);
   rewriter.setInsertionPoint(slice);
@@ -48,7 +63,7 @@ LogicalResult mxfp4::decodeAfterReshape(Reshape reshape,
   SmallVector<ReassociationIndices> groups = reshape.getReassociationIndices();
   RankedTensorType to = reshape.getResultType();
   if (!decode || groups.empty() || groups.back().size() != 1 ||
-      !to.hasStaticShape() || !tensorType(decode.getCodes()).hasStaticShape())
+      !to.hasStaticShape() || !hasStaticShapes(decode))
     return failure();
   OpBuilder::InsertionGuard guard(rewriter);
   rewriter.setInsertionPoint(reshape);
@@ -81,8 +96,7 @@ LogicalResult mxfp4::decodeAfterPad(tensor::PadOp pad,
   auto value = dyn_cast_or_null<FloatAttr>(
       uniformValue(pad.getBody()->getTerminator()->getOperand(0)));
   if (!decode || !value || !value.getValue().isPosZero() ||
-      !pad.getResultType().hasStaticShape() ||
-      !tensorType(decode.getCodes()).hasStaticShape())
+      !pad.getResultType().hasStaticShape() || !hasStaticShapes(decode))
     return failure();
   SmallVector<int64_t> low(pad.getStaticLow()), high(pad.getStaticHigh());
   for (auto *side : {&low, &high}) {

@@ -14,6 +14,10 @@
 
 namespace mxfp4 {
 
+/// Whether the types of codes and scales say how many blocks a row has, which
+/// the type of the values may know better.
+bool hasKnownBlocks(DequantizeOp decode);
+
 /// Decodes after a slice of whole blocks was cut out of codes and scales.
 llvm::LogicalResult decodeAfterSlice(mlir::tensor::ExtractSliceOp slice,
                                      mlir::PatternRewriter &rewriter);

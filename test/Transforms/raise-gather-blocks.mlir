@@ -196,3 +196,33 @@ func.func @row_by_k(%x: tensor<4x8x32xbf16>, %c: tensor<4x48x1x16xi8>,
       outs(%init : tensor<4x8x48xf32>) -> tensor<4x8x48xf32>
   return %y : tensor<4x8x48xf32>
 }
+
+// -----
+
+#w = affine_map<(e, n, k) -> (e, n, k)>
+
+// The number of blocks is in the type of the values alone.
+
+// CHECK-LABEL: func @unknown_blocks(
+// CHECK:         mxfp4.dequantize
+// CHECK:         tensor.extract {{.*}} : tensor<4x48x32xbf16>
+func.func @unknown_blocks(%c: tensor<4x48x?x16xi8>, %s: tensor<4x48x?xi8>) -> tensor<4x48x32xbf16> {
+  %e = tensor.empty() : tensor<4x48x32xbf16>
+  // expected-remark@below {{go into 'tensor.extract', in which no matmul is known to take them}}
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x?x16xi8>) scales(%s : tensor<4x48x?xi8>)
+      outs(%e : tensor<4x48x32xbf16>) -> tensor<4x48x32xbf16>
+  %ge = tensor.empty() : tensor<4x48x32xbf16>
+  %g = linalg.generic {indexing_maps = [#w],
+                       iterator_types = ["parallel", "parallel", "parallel"]}
+      outs(%ge : tensor<4x48x32xbf16>) {
+    ^bb0(%o: bf16):
+      %e0 = linalg.index 0 : index
+      %n0 = linalg.index 1 : index
+      %k0 = linalg.index 2 : index
+      %last = arith.constant 47 : index
+      %at = arith.subi %last, %n0 : index
+      %v = tensor.extract %w[%e0, %at, %k0] : tensor<4x48x32xbf16>
+      linalg.yield %v : bf16
+  } -> tensor<4x48x32xbf16>
+  return %g : tensor<4x48x32xbf16>
+}

@@ -454,3 +454,53 @@ func.func @padded_with_negative_zero(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2
   } : tensor<4x96x64xbf16> to tensor<4x97x64xbf16>
   return %w : tensor<4x97x64xbf16>
 }
+
+// -----
+
+// Types of codes and scales that say less than the values' type. What is not
+// known is not sliced, padded or reshaped.
+
+// CHECK-LABEL: func @slice_of_unknown_blocks(
+// CHECK:         tensor.extract_slice {{.*}} : tensor<4x48x32xbf16> to tensor<4x24x32xbf16>
+func.func @slice_of_unknown_blocks(%c: tensor<4x48x1x?xi8>, %s: tensor<4x48x?xi8>,
+    %d: tensor<4x24x1x16xi8>, %t: tensor<4x24x1xi8>) -> tensor<4x48x32xbf16> {
+  %ve = tensor.empty() : tensor<4x48x32xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x48x1x?xi8>) scales(%s : tensor<4x48x?xi8>)
+      outs(%ve : tensor<4x48x32xbf16>) -> tensor<4x48x32xbf16>
+  %we = tensor.empty() : tensor<4x24x32xbf16>
+  %w = mxfp4.dequantize codes(%d : tensor<4x24x1x16xi8>) scales(%t : tensor<4x24x1xi8>)
+      outs(%we : tensor<4x24x32xbf16>) -> tensor<4x24x32xbf16>
+  %half = tensor.extract_slice %v[0, 8, 0] [4, 24, 32] [1, 1, 1] : tensor<4x48x32xbf16> to tensor<4x24x32xbf16>
+  %both = tensor.concat dim(1) %half, %w : (tensor<4x24x32xbf16>, tensor<4x24x32xbf16>) -> tensor<4x48x32xbf16>
+  return %both : tensor<4x48x32xbf16>
+}
+// CHECK-LABEL: func @pad_of_unknown_scales(
+// CHECK:         tensor.pad {{.*}}
+// CHECK:         : tensor<4x48x32xbf16> to tensor<4x49x32xbf16>
+func.func @pad_of_unknown_scales(%c: tensor<4x48x1x16xi8>, %s: tensor<4x?x1xi8>) -> tensor<4x49x32xbf16> {
+  %ve = tensor.empty() : tensor<4x48x32xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x48x1x16xi8>) scales(%s : tensor<4x?x1xi8>)
+      outs(%ve : tensor<4x48x32xbf16>) -> tensor<4x48x32xbf16>
+  %zero = arith.constant 0.0 : bf16
+  %w = tensor.pad %v low[0, 0, 0] high[0, 1, 0] {
+    ^bb0(%a: index, %b: index, %d: index):
+      tensor.yield %zero : bf16
+  } : tensor<4x48x32xbf16> to tensor<4x49x32xbf16>
+  return %w : tensor<4x49x32xbf16>
+}
+// CHECK-LABEL: func @reshape_of_unknown_scales(
+// CHECK:         tensor.expand_shape {{.*}} : tensor<4x48x32xbf16> into tensor<4x2x24x32xbf16>
+func.func @reshape_of_unknown_scales(%c: tensor<4x48x1x16xi8>, %s: tensor<4x?x1xi8>,
+    %d: tensor<4x2x24x1x16xi8>, %t: tensor<4x2x24x1xi8>) -> tensor<4x4x24x32xbf16> {
+  %ve = tensor.empty() : tensor<4x48x32xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x48x1x16xi8>) scales(%s : tensor<4x?x1xi8>)
+      outs(%ve : tensor<4x48x32xbf16>) -> tensor<4x48x32xbf16>
+  %we = tensor.empty() : tensor<4x2x24x32xbf16>
+  %w = mxfp4.dequantize codes(%d : tensor<4x2x24x1x16xi8>) scales(%t : tensor<4x2x24x1xi8>)
+      outs(%we : tensor<4x2x24x32xbf16>) -> tensor<4x2x24x32xbf16>
+  %halves = tensor.expand_shape %v [[0], [1, 2], [3]] output_shape [4, 2, 24, 32]
+      : tensor<4x48x32xbf16> into tensor<4x2x24x32xbf16>
+  %both = tensor.concat dim(1) %halves, %w
+      : (tensor<4x2x24x32xbf16>, tensor<4x2x24x32xbf16>) -> tensor<4x4x24x32xbf16>
+  return %both : tensor<4x4x24x32xbf16>
+}
