@@ -58,6 +58,12 @@ private:
   }
   Value numbersOf(const MappedMatmul &mapped, const Slices &slices,
                   int64_t parts);
+  Value numberIn(ImplicitLocOpBuilder &in, const MappedMatmul &mapped,
+                 const Slices &slices, Value at, Value count);
+  /// Numbers as i32, each computed from its position, `with` these operations.
+  using NumberAt = function_ref<Value(ImplicitLocOpBuilder &, Value)>;
+  Value computed(int64_t size, const SetVector<Operation *> &with,
+                 NumberAt numberAt);
   Value makeOffsets(const MappedMatmul &mapped);
   Value makeActivations(const MappedMatmul &mapped);
   SmallVector<Value> makeEpilogueOperands(const MappedMatmul &mapped,
@@ -87,27 +93,75 @@ Value MappedBuilder::numbersOf(const MappedMatmul &mapped, const Slices &slices,
             (slices.known ? (*slices.known)[i] * parts : 0) + part));
     return constant(all);
   }
-  const auto body = [&](OpBuilder &nested, Location loc, ValueRange at) {
+  return computed(iterations * parts, mapped.numbers,
+                  [&](ImplicitLocOpBuilder &in, Value at) -> Value {
+                    Value count = arith::ConstantIndexOp::create(in, parts);
+                    Value first = arith::MulIOp::create(
+                        in, numberIn(in, mapped, slices, at, count), count);
+                    return arith::AddIOp::create(
+                        in, first, arith::RemUIOp::create(in, at, count));
+                  });
+}
+
+/// The number of a slice in the iteration of part `at`, of `count` of each.
+Value MappedBuilder::numberIn(ImplicitLocOpBuilder &in,
+                              const MappedMatmul &mapped, const Slices &slices,
+                              Value at, Value count) {
+  Value iteration = arith::DivUIOp::create(in, at, count);
+  if (Type type = loop.getInductionVar().getType(); !type.isIndex())
+    iteration = arith::IndexCastOp::create(in, type, iteration);
+  IRMapping mapping;
+  mapping.map(loop.getInductionVar(), iteration);
+  for (Operation &op : loop.getBody()->without_terminator())
+    if (mapped.numbers.contains(&op))
+      in.clone(op, mapping);
+  return mapping.lookupOrDefault(slices.number);
+}
+
+/// Whether any of these, or what is in them, has indices of a linalg operation,
+/// or will have them in memory.
+static bool hasIndices(const SetVector<Operation *> &ops) {
+  return llvm::any_of(ops, [](Operation *op) {
+    return op
+        ->walk([](Operation *inner) {
+          return isa<linalg::IndexOp, tensor::GenerateOp, tensor::PadOp>(inner)
+                     ? WalkResult::interrupt()
+                     : WalkResult::advance();
+        })
+        .wasInterrupted();
+  });
+}
+
+Value MappedBuilder::computed(int64_t size, const SetVector<Operation *> &with,
+                              NumberAt numberAt) {
+  const auto element = [&](OpBuilder &nested, Location loc, Value at) -> Value {
     ImplicitLocOpBuilder in(loc, nested);
-    Value count = arith::ConstantIndexOp::create(in, parts);
-    Value iteration = arith::DivUIOp::create(in, at[0], count);
-    if (Type type = loop.getInductionVar().getType(); !type.isIndex())
-      iteration = arith::IndexCastOp::create(in, type, iteration);
-    IRMapping mapping;
-    mapping.map(loop.getInductionVar(), iteration);
-    for (Operation &op : loop.getBody()->without_terminator())
-      if (mapped.numbers.contains(&op))
-        in.clone(op, mapping);
-    Value first = arith::MulIOp::create(
-        in, mapping.lookupOrDefault(slices.number), count);
-    Value number = arith::AddIOp::create(
-        in, first, arith::RemUIOp::create(in, at[0], count));
-    tensor::YieldOp::create(
-        in, arith::IndexCastOp::create(in, in.getI32Type(), number));
+    return arith::IndexCastOp::create(in, in.getI32Type(), numberAt(in, at));
   };
-  return tensor::GenerateOp::create(
-      b, RankedTensorType::get(iterations * parts, b.getI32Type()),
-      ValueRange(), body);
+  auto type = RankedTensorType::get(size, b.getI32Type());
+  if (!hasIndices(with))
+    return tensor::GenerateOp::create(
+        b, type, ValueRange(),
+        [&](OpBuilder &nested, Location loc, ValueRange at) {
+          Value number = element(nested, loc, at[0]);
+          tensor::YieldOp::create(nested, loc, number);
+        });
+  // A `tensor.generate` becomes a linalg operation in memory, with whose
+  // indices MLIR's lowering to loops confuses those of an operation inside.
+  Value zero = arith::ConstantIndexOp::create(b, 0),
+        end = arith::ConstantIndexOp::create(b, size),
+        one = arith::ConstantIndexOp::create(b, 1);
+  Value empty =
+      tensor::EmptyOp::create(b, type.getShape(), type.getElementType());
+  return scf::ForOp::create(
+             b, zero, end, one, empty,
+             [&](OpBuilder &nested, Location loc, Value at, ValueRange before) {
+               Value number = element(nested, loc, at);
+               Value next =
+                   tensor::InsertOp::create(nested, loc, number, before[0], at);
+               scf::YieldOp::create(nested, loc, next);
+             })
+      .getResult(0);
 }
 
 Value MappedBuilder::makeOffsets(const MappedMatmul &mapped) {

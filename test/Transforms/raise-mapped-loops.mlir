@@ -340,3 +340,82 @@ func.func @second_results(%x: tensor<4x8x32xbf16>, %c: tensor<4x48x1x16xi8>, %s:
   }
   return %y : tensor<4x8x48xf32>
 }
+
+// Numbers that an operation with indices of its own computes, which a
+// `tensor.generate` would confuse with its own in memory.
+
+// CHECK-LABEL: func @routed(
+// CHECK-NOT:     tensor.generate
+// CHECK:         %[[IDS:.*]] = scf.for %[[I:.*]] = %{{.*}} to %{{.*}} step %{{.*}} iter_args(%[[BEFORE:.*]] = %{{.*}}) -> (tensor<4xi32>)
+// CHECK:           linalg.index 0
+// CHECK:           %[[NEXT:.*]] = tensor.insert %{{.*}} into %[[BEFORE]][%[[I]]] : tensor<4xi32>
+// CHECK-NEXT:      scf.yield %[[NEXT]]
+// CHECK:         mxfp4.grouped_matmul {{.*}} expert_ids(%[[IDS]] : tensor<4xi32>)
+func.func @routed(%x: tensor<4x8x32xbf16>, %c: tensor<4x48x1x16xi8>, %s: tensor<4x48x1xi8>,
+    %scores: tensor<4x4xf32>) -> tensor<4x8x48xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %offsets = arith.constant dense<[0, 8]> : tensor<2xi32>
+  %least = arith.constant dense<0xFF800000> : tensor<f32>
+  %none = arith.constant dense<0> : tensor<i32>
+  %init = tensor.empty() : tensor<4x8x48xf32>
+  %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %init) -> (tensor<4x8x48xf32>) {
+    %own = tensor.extract_slice %scores[%e, 0] [1, 4] [1, 1] : tensor<4x4xf32> to tensor<4xf32>
+    %best:2 = linalg.generic {
+        indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> ()>, affine_map<(i) -> ()>],
+        iterator_types = ["reduction"]}
+        ins(%own : tensor<4xf32>) outs(%least, %none : tensor<f32>, tensor<i32>) {
+      ^bb0(%score: f32, %most: f32, %at: i32):
+        %i = linalg.index 0 : index
+        %i32 = arith.index_cast %i : index to i32
+        %more = arith.cmpf ogt, %score, %most : f32
+        %score1 = arith.select %more, %score, %most : f32
+        %at1 = arith.select %more, %i32, %at : i32
+        linalg.yield %score1, %at1 : f32, i32
+    } -> (tensor<f32>, tensor<i32>)
+    %number32 = tensor.extract %best#1[] : tensor<i32>
+    %number = arith.index_cast %number32 : i32 to index
+    %xe = tensor.extract_slice %x[%e, 0, 0] [1, 8, 32] [1, 1, 1] : tensor<4x8x32xbf16> to tensor<8x32xbf16>
+    %ce = tensor.extract_slice %c[%number, 0, 0, 0] [1, 48, 1, 16] [1, 1, 1, 1] : tensor<4x48x1x16xi8> to tensor<1x48x1x16xi8>
+    %se = tensor.extract_slice %s[%number, 0, 0] [1, 48, 1] [1, 1, 1] : tensor<4x48x1xi8> to tensor<1x48x1xi8>
+    %p0 = tensor.empty() : tensor<8x48xf32>
+    %p = mxfp4.grouped_matmul activations(%xe : tensor<8x32xbf16>) weights(%ce, %se : tensor<1x48x1x16xi8>, tensor<1x48x1xi8>)
+        offsets(%offsets : tensor<2xi32>) outs(%p0 : tensor<8x48xf32>) -> tensor<8x48xf32>
+    %next = tensor.insert_slice %p into %out[%e, 0, 0] [1, 8, 48] [1, 1, 1] : tensor<8x48xf32> into tensor<4x8x48xf32>
+    scf.yield %next : tensor<4x8x48xf32>
+  }
+  return %y : tensor<4x8x48xf32>
+}
+
+// CHECK-LABEL: func @generated(
+// CHECK:         %[[IDS:.*]] = scf.for {{.*}} -> (tensor<4xi32>)
+// CHECK:         mxfp4.grouped_matmul {{.*}} expert_ids(%[[IDS]] : tensor<4xi32>)
+func.func @generated(%x: tensor<4x8x32xbf16>, %c: tensor<4x48x1x16xi8>, %s: tensor<4x48x1xi8>,
+    %scores: tensor<4x4xf32>) -> tensor<4x8x48xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %offsets = arith.constant dense<[0, 8]> : tensor<2xi32>
+  %init = tensor.empty() : tensor<4x8x48xf32>
+  %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %init) -> (tensor<4x8x48xf32>) {
+    %own = tensor.extract_slice %scores[%e, 0] [1, 4] [1, 1] : tensor<4x4xf32> to tensor<4xf32>
+    %table = tensor.generate {
+      ^bb0(%i: index):
+        %score = tensor.extract %own[%i] : tensor<4xf32>
+        %at = arith.fptosi %score : f32 to i32
+        tensor.yield %at : i32
+    } : tensor<4xi32>
+    %number32 = tensor.extract %table[%c1] : tensor<4xi32>
+    %number = arith.index_cast %number32 : i32 to index
+    %xe = tensor.extract_slice %x[%e, 0, 0] [1, 8, 32] [1, 1, 1] : tensor<4x8x32xbf16> to tensor<8x32xbf16>
+    %ce = tensor.extract_slice %c[%number, 0, 0, 0] [1, 48, 1, 16] [1, 1, 1, 1] : tensor<4x48x1x16xi8> to tensor<1x48x1x16xi8>
+    %se = tensor.extract_slice %s[%number, 0, 0] [1, 48, 1] [1, 1, 1] : tensor<4x48x1xi8> to tensor<1x48x1xi8>
+    %p0 = tensor.empty() : tensor<8x48xf32>
+    %p = mxfp4.grouped_matmul activations(%xe : tensor<8x32xbf16>) weights(%ce, %se : tensor<1x48x1x16xi8>, tensor<1x48x1xi8>)
+        offsets(%offsets : tensor<2xi32>) outs(%p0 : tensor<8x48xf32>) -> tensor<8x48xf32>
+    %next = tensor.insert_slice %p into %out[%e, 0, 0] [1, 8, 48] [1, 1, 1] : tensor<8x48xf32> into tensor<4x8x48xf32>
+    scf.yield %next : tensor<4x8x48xf32>
+  }
+  return %y : tensor<4x8x48xf32>
+}
