@@ -7,6 +7,7 @@
 #include "KernelLowering.h"
 
 #include "mlir/Conversion/LLVMCommon/Pattern.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -29,6 +30,22 @@ SmallVector<SmallVector<int64_t>> placesOf(ArrayRef<int64_t> block,
 
 Value position(ImplicitLocOpBuilder &b, int64_t i) {
   return Arithmetic(b).constant(b.getI32Type(), i);
+}
+
+bool isAccumulator(VectorType type) {
+  return type.getRank() > 1 && type.getElementType().isF32() &&
+         type.getShape().back() == 4;
+}
+
+/// The places of the blocks of an accumulator of one or of several.
+SmallVector<SmallVector<int64_t>> blocksOf(VectorType type) {
+  SmallVector<SmallVector<int64_t>> blocks = {{}};
+  if (type.getRank() == 3) {
+    blocks.clear();
+    for (int64_t block = 0; block < type.getDimSize(0); ++block)
+      blocks.push_back({block});
+  }
+  return blocks;
 }
 
 /// One sum of an accumulator, or four: what upstream takes from a vector in the
@@ -71,6 +88,32 @@ struct LowerInsert : ConvertOpToLLVMPattern<vector::InsertOp> {
     rewriter.replaceOp(op, part.getType().isF32()
                                ? LLVM::InsertValueOp::create(b, sums, part, at)
                                : writeFour(b, sums, at, part));
+    return success();
+  }
+};
+
+/// Sum by sum.
+struct LowerAdd : ConvertOpToLLVMPattern<arith::AddFOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(arith::AddFOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto type = dyn_cast<VectorType>(op.getType());
+    if (!type || !isAccumulator(type))
+      return failure();
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Value sums = LLVM::PoisonOp::create(b, adaptor.getLhs().getType());
+    const int64_t columns = type.getShape().drop_back().back();
+    for (const SmallVector<int64_t> &block : blocksOf(type)) {
+      SmallVector<Value> lhs, rhs;
+      readSums(b, adaptor.getLhs(), block, columns, lhs);
+      readSums(b, adaptor.getRhs(), block, columns, rhs);
+      for (size_t four = 0; four < lhs.size(); four += 4)
+        for (size_t i = four + 4; i-- > four;)
+          lhs[i] = LLVM::FAddOp::create(b, lhs[i], rhs[i]);
+      sums = writeSums(b, sums, block, lhs);
+    }
+    rewriter.replaceOp(op, sums);
     return success();
   }
 };
@@ -134,5 +177,5 @@ void mxfp4::populateAccumulatorLowering(LLVMTypeConverter &converter,
       array = LLVM::LLVMArrayType::get(array, size);
     return array;
   });
-  patterns.add<LowerExtract, LowerInsert>(converter, /*benefit=*/10);
+  patterns.add<LowerExtract, LowerInsert, LowerAdd>(converter, /*benefit=*/10);
 }

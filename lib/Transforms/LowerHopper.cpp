@@ -240,6 +240,8 @@ struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     const InstructionTraits &traits = op.getTraits();
+    // Ahead of a choice of widths: the fence of the chosen group then finds
+    // nothing to wait for.
     NVVM::WgmmaFenceAlignedOp::create(b);
     SmallVector<WgmmaStep> steps;
     const int64_t tokens =
@@ -262,13 +264,38 @@ struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
           LLVM::BitcastOp::create(b, b.getI32Type(), pair));
     SmallVector<Value> sums;
     readSums(b, adaptor.getAccumulator(), {}, op.getColumns(), sums);
-    sums = emitWgmma(b, traits, sums, steps, adaptor.getAccumulate());
-    NVVM::WgmmaGroupSyncAlignedOp::create(b);
+    sums = emitWgmma(b, traits, sums, steps, adaptor.getAccumulate(),
+                     widthsOf(b, op, adaptor.getTokens()));
     rewriter.replaceOp(op, writeSums(b, adaptor.getAccumulator(), {}, sums));
     return success();
   }
 
 private:
+  /// The widths of a group that holds `tokens`, if it may have several. Two
+  /// predicates stay in registers around a loop over K; with more, or fewer,
+  /// ptxas needs more instructions in loops.
+  static std::optional<WgmmaWidths> widthsOf(ImplicitLocOpBuilder &b,
+                                             WgmmaOp op, Value tokens) {
+    constexpr size_t kPredicates = 2;
+    if (!tokens)
+      return std::nullopt;
+    const auto step = static_cast<int64_t>(*op.getTokenStep());
+    const int64_t count = op.getTraits().nStep * op.getColumns() / step;
+    if (count == 1)
+      return std::nullopt;
+    Arithmetic a(b);
+    Value one = a.constant(tokens.getType(), 1);
+    Value last = a.udiv(a.add(LLVM::UMaxOp::create(b, tokens, one), -1), step);
+    WgmmaWidths widths{step, {}};
+    for (int64_t bit = int64_t(llvm::bit_floor(uint64_t(count - 1))); bit > 0;
+         bit /= 2)
+      widths.bits.push_back(a.andi(last, bit));
+    Value zero = a.constant(tokens.getType(), 0);
+    for (Value &bit : MutableArrayRef(widths.bits).take_front(kPredicates))
+      bit = LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::eq, bit, zero);
+    return widths;
+  }
+
   /// Matrix descriptors of a tile's steps along K, each some bytes further
   /// along the 128-byte rows.
   static SmallVector<Value> describe(ImplicitLocOpBuilder &b,

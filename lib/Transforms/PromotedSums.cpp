@@ -59,17 +59,14 @@ Value mxfp4::emitIsEnd(ImplicitLocOpBuilder &b, BlockMatmulOp op, Value number,
       arith::CmpIOp::create(b, arith::CmpIPredicate::eq, next, count));
 }
 
+bool mxfp4::hasLoopOfFirstInterval(FunctionOpInterface kernel) {
+  int only = 0, maybe = 0;
+  kernel->walk([&](WgmmaOp op) { ++(op.getAccumulate() ? maybe : only); });
+  return only > 1 && maybe > 0;
+}
+
 Value mxfp4::addSums(ImplicitLocOpBuilder &b, Value lhs, Value rhs) {
-  const auto type = cast<VectorType>(lhs.getType());
-  for (int64_t block = 0; block < type.getDimSize(0); ++block)
-    for (int64_t column = 0; column < type.getDimSize(1); ++column) {
-      const std::array<int64_t, 2> at = {block, column};
-      Value sum =
-          arith::AddFOp::create(b, vector::ExtractOp::create(b, lhs, at),
-                                vector::ExtractOp::create(b, rhs, at));
-      lhs = vector::InsertOp::create(b, sum, lhs, at);
-    }
-  return lhs;
+  return arith::AddFOp::create(b, lhs, rhs);
 }
 
 Value mxfp4::ownSums(ImplicitLocOpBuilder &b, KLoopOp loop) {

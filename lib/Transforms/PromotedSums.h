@@ -16,6 +16,7 @@
 #include "mxfp4/IR/MXFP4.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 
 namespace mxfp4 {
 
@@ -29,7 +30,11 @@ mlir::Value emitIsGoingOn(mlir::ImplicitLocOpBuilder &b, BlockMatmulOp op,
 mlir::Value emitIsEnd(mlir::ImplicitLocOpBuilder &b, BlockMatmulOp op,
                       mlir::Value number, mlir::Value count);
 
-/// lhs + rhs of accumulators, four sums at a time.
+/// Whether the first interval of a kernel's promoted sums has a loop of its
+/// own: several groups only add, and others may begin from zeros.
+bool hasLoopOfFirstInterval(mlir::FunctionOpInterface kernel);
+
+/// lhs + rhs of accumulators.
 mlir::Value addSums(mlir::ImplicitLocOpBuilder &b, mlir::Value lhs,
                     mlir::Value rhs);
 

@@ -24,14 +24,23 @@ struct WgmmaStep {
   mlir::Value b;
 };
 
-/// wgmma.mma_async, one for each step: `sums` (N/2 f32) += A * B. With a
-/// predicate `accumulate` that is false, the first step begins from zeros.
-/// Returns the new sums.
-llvm::SmallVector<mlir::Value> emitWgmma(mlir::ImplicitLocOpBuilder &b,
-                                         const InstructionTraits &traits,
-                                         llvm::ArrayRef<mlir::Value> sums,
-                                         llvm::ArrayRef<WgmmaStep> steps,
-                                         mlir::Value accumulate = {});
+/// N at run time: `step` columns, and as many times more as `bits` add up to.
+/// Those are powers of two or 0, the highest first: i32, or, for those that
+/// registers of predicates hold around a loop, an i1 that is true for 0.
+struct WgmmaWidths {
+  int64_t step;
+  llvm::SmallVector<mlir::Value, 4> bits;
+};
+
+/// wgmma.mma_async, one for each step: `sums` (N/2 f32) += A * B; and a commit.
+/// With a predicate `accumulate` that is false, the first step begins from
+/// zeros. With `widths`, one statement branches to a fence and the instructions
+/// of the width, as wide as the sums at most. Returns the new sums.
+llvm::SmallVector<mlir::Value>
+emitWgmma(mlir::ImplicitLocOpBuilder &b, const InstructionTraits &traits,
+          llvm::ArrayRef<mlir::Value> sums, llvm::ArrayRef<WgmmaStep> steps,
+          mlir::Value accumulate = {},
+          std::optional<WgmmaWidths> widths = std::nullopt);
 
 /// st.global of an integer of 16, 32 or 64 bits, or of the low `width` bits of
 /// one, to `address` (i64) plus `offset` bytes, if `predicate` (i1) holds.

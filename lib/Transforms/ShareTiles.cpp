@@ -89,14 +89,26 @@ static FailureOr<Value> findCounter(gpu::GPUFuncOp kernel) {
 
 static constexpr StringLiteral kShareTiles = "mxfp4-share-tiles";
 
+/// Whether sums of 8-bit numbers are promoted every 512 of K.
+static bool promotesSums(gpu::GPUFuncOp kernel) {
+  bool promotes = false;
+  kernel.walk([&](TileMatmulOp op) {
+    AccumulationAttr accumulation = op.getAccumulationAttr();
+    promotes |= accumulation && accumulation.getInterval() ==
+                                    AccumulationAttr::kDefaultInterval;
+  });
+  return promotes;
+}
+
 /// The table of the tiles, if its warp can hand out the first one: if that is
 /// the CTA's number, and no row, expert or kernel ahead has to be waited for or
-/// reported. Kernels of 8-bit numbers were not measured.
+/// reported. Measured with 8-bit numbers: kernels whose sums are promoted every
+/// 512 took 0.95 to 1.00 of the time, those of other sums up to 1.017.
 static BuildTileTableOp findTableOfFirst(gpu::GPUFuncOp kernel,
                                          ForTilesOp tiles) {
   const Schedule schedule = tiles.getSchedule().toSchedule();
-  if (schedule.traits().cutsSums() || schedule.copiesAhead ||
-      schedule.fullTilesFirst || schedule.sideBySide ||
+  if ((schedule.traits().cutsSums() && !promotesSums(kernel)) ||
+      schedule.copiesAhead || schedule.fullTilesFirst || schedule.sideBySide ||
       schedule.wideFrom != 0 || schedule.bringBytes != 0 ||
       tiles.getExpertIds() || findArgument(kernel, "awaited") ||
       findArgument(kernel, "stored") ||

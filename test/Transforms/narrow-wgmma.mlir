@@ -135,3 +135,98 @@ func.func @six_widths(%acc: vector<12x4xf32>, %a: vector<2xbf16>, %x: !x96,
   %done = mxfp4.wgmma_wait %r : vector<12x4xf32>
   return %done : vector<12x4xf32>
 }
+
+// Promoted sums whose first interval has a loop of its own: groups that only add, and
+// one that may begin from zeros. Each stays one operation, whose lowering chooses
+// among its six widths.
+
+!x96b = memref<3x96x128xf8E4M3FN, #gpu.address_space<workgroup>>
+!x64b = memref<3x64x128xf8E4M3FN, #gpu.address_space<workgroup>>
+
+// CHECK-LABEL: func @promoted
+// CHECK-NEXT:    %[[R0:.*]] = mxfp4.wgmma {{.*}} columns 12 tokens(%{{.*}} by 16) :
+// CHECK-NEXT:    %[[R1:.*]] = mxfp4.wgmma %[[R0]] {{.*}} columns 12 tokens(%{{.*}} by 16) :
+// CHECK-NEXT:    %[[R2:.*]] = mxfp4.wgmma %[[R1]] {{.*}} columns 12 tokens(%{{.*}} by 16) accumulate(%{{.*}}) :
+// CHECK-NEXT:    mxfp4.wgmma_wait %[[R2]]
+// CHECK-NEXT:    return
+func.func @promoted(%acc: vector<12x4xf32>, %a: vector<4xf8E5M2>, %x: !x96b,
+    %slot: index, %n: index, %more: i1) -> vector<12x4xf32> {
+  %r0 = mxfp4.wgmma %acc
+      a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a :
+        vector<4xf8E5M2>)
+      b(%x[%slot]) columns 12 tokens(%n by 16) : vector<12x4xf32>, !x96b
+  %r1 = mxfp4.wgmma %r0
+      a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a :
+        vector<4xf8E5M2>)
+      b(%x[%slot]) columns 12 tokens(%n by 16) : vector<12x4xf32>, !x96b
+  %r2 = mxfp4.wgmma %r1
+      a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a :
+        vector<4xf8E5M2>)
+      b(%x[%slot]) columns 12 tokens(%n by 16) accumulate(%more)
+      : vector<12x4xf32>, !x96b
+  %done = mxfp4.wgmma_wait %r2 : vector<12x4xf32>
+  return %done : vector<12x4xf32>
+}
+
+// An operation for each width of sums that are not promoted, of those that have one
+// loop for all intervals, and of fewer tokens.
+
+// CHECK-LABEL: func @not_promoted
+// CHECK:         scf.if
+// CHECK:         mxfp4.wgmma {{.*}} columns 12 :
+// CHECK:         mxfp4.wgmma {{.*}} columns 2 :
+func.func @not_promoted(%acc: vector<12x4xf32>, %a: vector<4xf8E5M2>, %x: !x96b,
+    %slot: index, %n: index, %more: i1) -> vector<12x4xf32> {
+  %r0 = mxfp4.wgmma %acc
+      a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a :
+        vector<4xf8E5M2>)
+      b(%x[%slot]) columns 12 tokens(%n by 16) : vector<12x4xf32>, !x96b
+  %r1 = mxfp4.wgmma %r0
+      a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a :
+        vector<4xf8E5M2>)
+      b(%x[%slot]) columns 12 tokens(%n by 16) : vector<12x4xf32>, !x96b
+  %done = mxfp4.wgmma_wait %r1 : vector<12x4xf32>
+  return %done : vector<12x4xf32>
+}
+
+// CHECK-LABEL: func @one_loop
+// CHECK:         scf.if
+// CHECK:         mxfp4.wgmma {{.*}} columns 12 accumulate(%{{.*}}) :
+// CHECK:         mxfp4.wgmma {{.*}} columns 2 accumulate(%{{.*}}) :
+func.func @one_loop(%acc: vector<12x4xf32>, %a: vector<4xf8E5M2>, %x: !x96b,
+    %slot: index, %n: index, %more: i1) -> vector<12x4xf32> {
+  %r0 = mxfp4.wgmma %acc
+      a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a :
+        vector<4xf8E5M2>)
+      b(%x[%slot]) columns 12 tokens(%n by 16) : vector<12x4xf32>, !x96b
+  %r1 = mxfp4.wgmma %r0
+      a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a :
+        vector<4xf8E5M2>)
+      b(%x[%slot]) columns 12 tokens(%n by 16) accumulate(%more)
+      : vector<12x4xf32>, !x96b
+  %done = mxfp4.wgmma_wait %r1 : vector<12x4xf32>
+  return %done : vector<12x4xf32>
+}
+
+// CHECK-LABEL: func @low_promoted
+// CHECK:         scf.if
+// CHECK:         mxfp4.wgmma {{.*}} columns 8 accumulate(%{{.*}}) :
+// CHECK:         mxfp4.wgmma {{.*}} columns 2 accumulate(%{{.*}}) :
+func.func @low_promoted(%acc: vector<8x4xf32>, %a: vector<4xf8E5M2>, %x: !x64b,
+    %slot: index, %n: index, %more: i1) -> vector<8x4xf32> {
+  %r0 = mxfp4.wgmma %acc
+      a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a :
+        vector<4xf8E5M2>)
+      b(%x[%slot]) columns 8 tokens(%n by 16) : vector<8x4xf32>, !x64b
+  %r1 = mxfp4.wgmma %r0
+      a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a :
+        vector<4xf8E5M2>)
+      b(%x[%slot]) columns 8 tokens(%n by 16) : vector<8x4xf32>, !x64b
+  %r2 = mxfp4.wgmma %r1
+      a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a :
+        vector<4xf8E5M2>)
+      b(%x[%slot]) columns 8 tokens(%n by 16) accumulate(%more)
+      : vector<8x4xf32>, !x64b
+  %done = mxfp4.wgmma_wait %r2 : vector<8x4xf32>
+  return %done : vector<8x4xf32>
+}

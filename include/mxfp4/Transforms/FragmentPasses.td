@@ -137,7 +137,8 @@ def LowerProgram : Pass<"mxfp4-lower-program"> {
     The thread that hands out tiles takes the number of the next tile early, ahead of
     everything that takes time, or late, when the queue has a slot for the tile. A
     number is taken late where the first tile is handed out elsewhere or ahead of
-    `griddepcontrol.wait`. With `full_tiles_first`, tiles of one kind, activations of
+    `griddepcontrol.wait`, and with promoted sums whose first interval has a loop of
+    its own. With `full_tiles_first`, tiles of one kind, activations of
     16 bits, weights that are decoded to registers, no expert ids and no rows that are
     brought, the thread decides at run time: late in launches of up to 16 tiles for
     each CTA, early in larger ones.
@@ -166,6 +167,10 @@ def NarrowWgmma : Pass<"mxfp4-narrow-wgmma"> {
     holds its tokens. All of them use the same accumulators, and the loop around
     the branches stays one loop. The branches test the bits of (tokens - 1) / step,
     so that four predicates select among up to 16 widths.
+
+    Where the first interval of promoted sums has a loop of its own, groups of at
+    least 96 tokens keep their `tokens`: `mxfp4-lower-to-nvvm` chooses among their
+    widths inside of one statement of PTX, which takes LLVM half the time.
 
     Preconditions: `tokens` is the same in all lanes of the warpgroup.
 
