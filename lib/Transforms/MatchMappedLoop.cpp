@@ -290,8 +290,10 @@ std::optional<MappedLoop> MappedMatcher::match() {
   Value output = findOutput(found.output);
   auto last = output ? sameElements(output).getDefiningOp<GroupedMatmulOp>()
                      : GroupedMatmulOp();
+  if (!last)
+    return std::nullopt;
   for (auto [i, result] : llvm::enumerate(loop.getResults()))
-    if (!last || (i != found.output && !result.use_empty()))
+    if (i != found.output && !result.use_empty())
       return std::nullopt;
   found.matmul = matchMatmul(last);
   found.iterations = iterations;

@@ -419,3 +419,18 @@ func.func @generated(%x: tensor<4x8x32xbf16>, %c: tensor<4x48x1x16xi8>, %s: tens
   }
   return %y : tensor<4x8x48xf32>
 }
+
+// A loop without results, over an operation that may store.
+//
+// CHECK-LABEL: func @no_results(
+// CHECK:         scf.for
+// CHECK-NEXT:      memref.store
+func.func @no_results(%m: memref<4xf32>, %value: f32) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  scf.for %e = %c0 to %c4 step %c1 {
+    memref.store %value, %m[%e] : memref<4xf32>
+  }
+  return
+}
