@@ -372,17 +372,16 @@ static void countLast(ImplicitLocOpBuilder &b, HandOutTilesOp op,
 /// In launches of many tiles the next number is taken ahead of everything that
 /// takes time. With few tiles, with promoted sums, and where the first tile is
 /// handed out elsewhere, or ahead of `griddepcontrol.wait`, it is taken when
-/// there is a
-/// slot for its tile (and behind the wait): CTAs begin and end tiles at
-/// different times, and some would take the numbers of tiles that others could
-/// begin earlier.
+/// there is a slot for its tile (and behind the wait): CTAs begin and end tiles
+/// at different times, and some would take the numbers of tiles that others
+/// could begin earlier.
 void mxfp4::lowerScheduler(HandOutTilesOp op, bool isFirstHandedOut) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
   const int64_t slots = op.getQueue().getType().getSlots();
   const auto cursorType = CursorType::get(b.getContext(), slots, 1);
   const bool isAhead = copiesAhead(op);
-  const bool mayBeEarly = !isAhead && !isFirstHandedOut && !op.getAwaited() &&
-                          !takesLate(op);
+  const bool mayBeEarly =
+      !isAhead && !isFirstHandedOut && !op.getAwaited() && !takesLate(op);
   const auto takeNext = [&](Value number, Value cursor) {
     RingAcquireOp::create(b, op.getQueue(), cursor);
     // CTAs begin one after the other: the first ones would take all tiles.

@@ -92,7 +92,7 @@ public:
     return first;
   }
 
-  /// An instruction for each step, with so many sums for each thread. The
+  /// An instruction for each step, with `sums` sums for each thread. The
   /// immediates: accumulate (accumulators start from zeros, since uninitialised
   /// ones would live around the loop and spill), no negation of A and B, B not
   /// transposed; nor A where it has a descriptor.

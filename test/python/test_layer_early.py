@@ -141,6 +141,7 @@ def test_kernels_of_an_earlier_version_are_enough(
 
 def test_from_when_on_down_begins_early(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
+
     def is_early(spec: LayerSpec, tokens: int, source: Source = "logits") -> bool:
         return "down_counted" in steps(spec, tokens, source)
 
