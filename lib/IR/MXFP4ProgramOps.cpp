@@ -183,11 +183,18 @@ LogicalResult HandOutTilesOp::verify() {
       (getStored() && getExpertIds()))
     return emitOpError("requires counts of what is stored with columns of the "
                        "output and of a tile, and then no expert ids");
-  for (Value counts : {getAwaited(), getStored()})
-    if (counts && !isGlobalWords(counts))
-      return emitOpError() << "requires counts of rank 1 and element type i32 "
-                              "in global memory, but got "
-                           << counts.getType();
+  const int64_t groups =
+      cast<MemRefType>(getOffsets().getType()).getDimSize(0) - 1;
+  for (Value counts : {getAwaited(), getStored()}) {
+    if (!counts || isGlobalWords(counts, groups) ||
+        (isGlobalWords(counts) &&
+         cast<MemRefType>(counts.getType()).isDynamicDim(0)))
+      continue;
+    return emitOpError() << "requires counts of its " << groups
+                         << " groups, of rank 1 and element type i32 in global "
+                            "memory, but got "
+                         << counts.getType();
+  }
   return success();
 }
 

@@ -213,8 +213,15 @@ struct LowerProgramPass : mxfp4::impl::LowerProgramBase<LowerProgramPass> {
       return signalPassFailure();
     SmallVector<HandOutTilesOp> schedulers;
     root->walk([&](HandOutTilesOp op) { schedulers.push_back(op); });
-    for (HandOutTilesOp op : schedulers)
-      lowerScheduler(op, begun->contains(op.getQueue()));
+    for (HandOutTilesOp op : schedulers) {
+      const bool isFirstHandedOut = begun->contains(op.getQueue());
+      if (isFirstHandedOut && (op.getAwaited() || op.getStored())) {
+        op.emitOpError("waits for groups or counts them from the first tile "
+                       "on, but a mxfp4.hand_out_first hands that one out");
+        return signalPassFailure();
+      }
+      lowerScheduler(op, isFirstHandedOut);
+    }
     lowerAll<ForTilesOp>(root, lowerTileLoop);
     lowerAll<TakeTilesOp>(root, lowerTileLoop);
     lowerAll<WarpRolesOp>(root, lowerRoles);

@@ -143,7 +143,7 @@ func.func @brought_and_awaited(%i: index, %n: i32, %t: memref<4xi32, #shared>,
 func.func @shared_counts(%i: index, %n: i32, %t: memref<4xi32, #shared>,
     %o: memref<3xi32>, %queue: !mxfp4.ring<2>, %fields: memref<2x4xi32, #shared>,
     %c: memref<2xi32, #shared>) {
-  // expected-error @below {{requires counts of rank 1 and element type i32 in global memory, but got}}
+  // expected-error @below {{requires counts of its 2 groups, of rank 1 and element type i32 in global memory, but got 'memref<2xi32, #gpu.address_space<workgroup>>'}}
   mxfp4.hand_out_tiles %i to %i step %i in %t offsets(%o) experts 2 columns 1
       to %queue[%fields] awaited(%c : memref<2xi32, #shared>) columns %n
       {schedule = #schedule} : memref<4xi32, #shared>, memref<3xi32>,
@@ -173,6 +173,42 @@ func.func @counted_by_ids(%i: index, %n: i32, %t: memref<4xi32, #shared>,
   mxfp4.hand_out_tiles %i to %i step %i in %t offsets(%o)
       expert_ids(%ids : memref<2xi32>) experts 2 columns 1
       to %queue[%fields] stored(%c : memref<2xi32>) columns %n by %n
+      {schedule = #schedule} : memref<4xi32, #shared>, memref<3xi32>,
+      !mxfp4.ring<2>, memref<2x4xi32, #shared>
+  return
+}
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16,
+    warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1,
+    copy_warps = 1>
+#shared = #gpu.address_space<workgroup>
+
+func.func @awaits_one_count(%i: index, %n: i32, %t: memref<4xi32, #shared>,
+    %o: memref<3xi32>, %queue: !mxfp4.ring<2>, %fields: memref<2x4xi32, #shared>,
+    %c: memref<1xi32>) {
+  // expected-error @below {{requires counts of its 2 groups, of rank 1 and element type i32 in global memory, but got 'memref<1xi32>'}}
+  mxfp4.hand_out_tiles %i to %i step %i in %t offsets(%o) experts 2 columns 1
+      to %queue[%fields] awaited(%c : memref<1xi32>) columns %n
+      {schedule = #schedule} : memref<4xi32, #shared>, memref<3xi32>,
+      !mxfp4.ring<2>, memref<2x4xi32, #shared>
+  return
+}
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16,
+    warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1,
+    copy_warps = 1>
+#shared = #gpu.address_space<workgroup>
+
+func.func @stores_three_counts(%i: index, %n: i32, %t: memref<4xi32, #shared>,
+    %o: memref<3xi32>, %queue: !mxfp4.ring<2>, %fields: memref<2x4xi32, #shared>,
+    %c: memref<3xi32>) {
+  // expected-error @below {{requires counts of its 2 groups, of rank 1 and element type i32 in global memory, but got 'memref<3xi32>'}}
+  mxfp4.hand_out_tiles %i to %i step %i in %t offsets(%o) experts 2 columns 1
+      to %queue[%fields] stored(%c : memref<3xi32>) columns %n by %n
       {schedule = #schedule} : memref<4xi32, #shared>, memref<3xi32>,
       !mxfp4.ring<2>, memref<2x4xi32, #shared>
   return

@@ -106,6 +106,43 @@ def test_counts_that_lack_rows_are_waited_for_without_end(run: Callable[..., Non
         run(SPEC, 70, gate_up_counted=less)
 
 
+def ids_of(tokens: int) -> np.ndarray:
+    """Each expert in turn for the first slot, the next one for the second."""
+    first = np.arange(tokens) % SPEC.experts
+    return np.stack([first, (first + 1) % SPEC.experts], axis=1).astype(np.int32)
+
+
+@needs_both
+@pytest.mark.parametrize("wrong", [-1, SPEC.experts, -(2**31)])
+@pytest.mark.parametrize("count", [1, 140])
+def test_down_does_not_wait_for_rows_that_gate_up_refuses(
+    file: Path, rng: np.random.Generator, wrong: int, count: int
+) -> None:
+    """Both find the offsets bad, and neither has a tile."""
+    ids = ids_of(70)
+    ids.flat[:count] = wrong
+    assert "down_counted" in dict(lazy(SPEC).chosen(70, "ids"))
+    with pytest.raises(Error) as refused:
+        Case(SPEC, 70, rng).run(file, "ids", given_ids=ids, gates=np.ones(ids.shape, np.float32))
+    message = str(refused.value)
+    assert "mxfp4_gate_up_counted: offsets do not rise" in message
+    assert "mxfp4_down_counted: offsets do not rise" in message
+    assert "hazard" not in message
+    assert ("mxfp4_sort_dispatch: an expert id" in message) == (wrong != -1)
+
+
+@needs_both
+@pytest.mark.parametrize(("first", "rest"), [((2, 5), (2, 5)), ((7, 0), (3, 1))])
+def test_experts_without_rows_are_not_waited_for(
+    file: Path, rng: np.random.Generator, first: tuple[int, int], rest: tuple[int, int]
+) -> None:
+    ids = np.empty((70, SPEC.slots), np.int32)
+    ids[:66], ids[66:] = first, rest
+    gates = rng.random(ids.shape).astype(np.float32)
+    case = Case(SPEC, 70, rng)
+    check_close(case.run(file, "ids", given_ids=ids, gates=gates), case.truth_of(ids, gates))
+
+
 @needs_both
 def test_memory_that_gate_up_reads_is_not_stored_in(
     file: Path,
