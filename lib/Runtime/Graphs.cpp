@@ -6,6 +6,8 @@
 
 #include "Graphs.h"
 
+#include <algorithm>
+
 using namespace mxfp4::runtime;
 
 /// Whether memory of a call's argument overlaps memory that the kernel ahead
@@ -57,12 +59,24 @@ static bool storesAhead(const mxfp4rt_call &call, const mxfp4rt_call &ahead) {
   return false;
 }
 
+/// Whether a kernel, which takes tiles before it waits if it stores before
+/// that, would count them in the workspace of the same kernel ahead.
+static bool countsTilesAhead(const mxfp4rt_call &call,
+                             const mxfp4rt_call &ahead) {
+  const Kernel &kernel = call.kernel->kernel;
+  const Manifest &manifest = kernel.getManifest();
+  return &kernel == &ahead.kernel->kernel &&
+         std::any_of(
+             manifest.ahead.begin(), manifest.ahead.end(),
+             [&](size_t number) { return manifest.storesAhead(number); });
+}
+
 bool mxfp4::runtime::beginsEarly(const mxfp4rt_call &call,
                                  const mxfp4rt_call *ahead) {
   if (call.kernel->kernel.getManifest().ahead.empty())
     return true;
   return ahead && ahead->kernel->kernel.getManifest().nextBehindWait &&
-         !storesAhead(call, *ahead);
+         !countsTilesAhead(call, *ahead) && !storesAhead(call, *ahead);
 }
 
 void mxfp4::runtime::launchCalls(const mxfp4rt_call *calls, size_t count,

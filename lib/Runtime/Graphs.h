@@ -20,6 +20,8 @@ namespace mxfp4::runtime {
 /// this one stores in it, and kernels further ahead have ended if the kernel
 /// ahead waited for them before it let this one begin. Rows whose counts a
 /// kernel waits for are stored by the kernel ahead that raises the counts.
+/// A kernel that stores so early does not begin early behind itself, because
+/// both have one workspace.
 bool beginsEarly(const mxfp4rt_call &call, const mxfp4rt_call *ahead);
 
 /// Tells of each call in turn that launches something its number, and whether

@@ -115,6 +115,11 @@ TEST_F(RuntimeTest, WhatAwaitsCountsBeginsEarlyBehindTheKernelThatRaisesThem) {
     last[index] = before;
   }
   EXPECT_EQ(early(gateUp), 1);
+  // Behind another kernel, where counts are complete; but not behind itself,
+  // which may still count its tiles in the same workspace.
+  last[0] = at(0x7000);
+  EXPECT_EQ(early(other), 1);
+  EXPECT_EQ(early(down), 0);
 }
 
 // What is read early must be older. Behind a kernel that stores in it, such as
