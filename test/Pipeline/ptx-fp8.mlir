@@ -39,8 +39,9 @@
 // CHECK-NOT:     wgmma.mma_async
 // CHECK:         wgmma.wait_group.sync.aligned 0;
 // PROMOTED:      @[[ADD]] bra
-// PROMOTED:      add.rn.f32 [[SUM:%r[0-9]+]], [[SUM]], [[D]];
-// PROMOTED-COUNT-7: add.rn.f32
+// PROMOTED-COUNT-3: add.rn.f32
+// PROMOTED-NEXT: add.rn.f32 [[SUM:%r[0-9]+]], [[SUM]], [[D]];
+// PROMOTED-COUNT-4: add.rn.f32
 // FAST-NOT:      add.rn.f32
 // CHECK:         mbarrier.arrive.shared.b64
 
