@@ -4,8 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The pass is split by subject: loops over tiles in LowerTileLoops.cpp, loops
-// over K in LowerKLoops.cpp, rows that are brought in LowerBringRows.cpp, rings
+// The pass is split by subject: loops over tiles in LowerTileLoops.cpp, the
+// warp that hands them out in LowerScheduler.cpp and TileCounts.cpp, loops over
+// K in LowerKLoops.cpp, rows that are brought in LowerBringRows.cpp, rings
 // and cursors in LowerRings.cpp, and roles, the table of tiles and shared
 // memory in LowerProgram.cpp.
 //
@@ -19,6 +20,21 @@
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace mxfp4 {
+
+/// A tile in the queue: four i32, which are expert, row, rows and column.
+/// Column -1 is the end.
+struct QueuedTile {
+  static constexpr int64_t kFields = 4, kColumn = 3;
+};
+
+/// The tile of this number, if there are `columns` columns of tiles.
+template <typename Op>
+LocateTileOp locateTile(mlir::ImplicitLocOpBuilder &b, Op op,
+                        mlir::Value number, uint64_t columns) {
+  return LocateTileOp::create(b, number, op.getTable(), op.getOffsets(),
+                              op.getExpertIds(), op.getError(), op.getExperts(),
+                              columns, op.getSchedule());
+}
 
 /// Turn operations into scf loops that carry what they carried, cursors among
 /// them.

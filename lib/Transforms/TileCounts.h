@@ -1,0 +1,45 @@
+//===- TileCounts.h - What tiles store, and wait for ------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One warp of a CTA hands out tiles. In a kernel that counts what it stores it
+// adds each tile to the count of the tile's group, and in a kernel that awaits
+// counts it waits for those of a tile's rows.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_TRANSFORMS_TILECOUNTS_H
+#define MXFP4_TRANSFORMS_TILECOUNTS_H
+
+#include "mxfp4/IR/MXFP4.h"
+
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace mxfp4 {
+
+/// A group (index), and how many elements of its rows a tile stores (i32).
+struct TileCount {
+  mlir::Value group, elements;
+
+  static TileCount nothing(mlir::ImplicitLocOpBuilder &b);
+  /// What the tile of these fields of the queue stores.
+  static TileCount ofTile(mlir::ImplicitLocOpBuilder &b, HandOutTilesOp op,
+                          llvm::ArrayRef<mlir::Value> fields);
+
+  llvm::SmallVector<mlir::Value> values() const { return {group, elements}; }
+
+  /// Adds the elements, which have been stored, to the count of the group.
+  void raise(mlir::ImplicitLocOpBuilder &b, HandOutTilesOp op) const;
+};
+
+/// Waits until the kernel ahead has stored the rows of all groups that a tile
+/// copies rows of: the tile copies whole steps, the last of which may have rows
+/// of groups behind its own.
+void waitForGroups(mlir::ImplicitLocOpBuilder &b, HandOutTilesOp op,
+                   mlir::Value group, mlir::Value row, mlir::Value valid);
+
+} // namespace mxfp4
+
+#endif // MXFP4_TRANSFORMS_TILECOUNTS_H
