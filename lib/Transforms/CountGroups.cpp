@@ -20,14 +20,6 @@ using namespace mxfp4;
 
 static constexpr StringLiteral kCountGroups = "mxfp4-count-groups";
 
-/// The only operation of a type in a program; null if there is none or are
-/// several.
-template <typename Op> static Op onlyOf(WarpRolesOp roles) {
-  SmallVector<Op> found;
-  roles.walk([&](Op op) { found.push_back(op); });
-  return found.size() == 1 ? found.front() : Op();
-}
-
 /// Hands counts over from what stores to what hands out tiles.
 static void countInScheduler(StoreTileOp store, HandOutTilesOp tiles) {
   ImplicitLocOpBuilder b(tiles.getLoc(), tiles);
@@ -54,8 +46,8 @@ struct CountGroupsPass : mxfp4::impl::CountGroupsBase<CountGroupsPass> {
     SmallVector<WarpRolesOp> programs;
     getOperation()->walk([&](WarpRolesOp roles) { programs.push_back(roles); });
     for (WarpRolesOp roles : programs) {
-      auto store = onlyOf<StoreTileOp>(roles);
-      auto tiles = onlyOf<HandOutTilesOp>(roles);
+      auto store = onlyIn<StoreTileOp>(roles);
+      auto tiles = onlyIn<HandOutTilesOp>(roles);
       if (!store || !tiles || !store.getStored())
         continue;
       countInScheduler(store, tiles);

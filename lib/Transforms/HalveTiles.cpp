@@ -42,17 +42,10 @@ struct Kernel {
 
 } // namespace
 
-/// Its loop over K, which is not in a branch.
+/// The loop over K of a role, if it is in no branch.
 static KLoopOp loopOf(TakeTilesOp tiles) {
   auto loops = tiles.getBody().getOps<KLoopOp>();
   return llvm::hasSingleElement(loops) ? *loops.begin() : KLoopOp();
-}
-
-/// The only operation of a type inside of another one, at any depth.
-template <typename Op> static Op onlyIn(Operation *root) {
-  SmallVector<Op> ops;
-  root->walk([&](Op op) { ops.push_back(op); });
-  return ops.size() == 1 ? ops.front() : Op();
 }
 
 /// Whether a role does with a tile what it can do with half of one.
@@ -232,7 +225,7 @@ static void halveAhead(LocateTileOp tile, const TileHalves &halves) {
                tile->getBlock()->getTerminator());
 }
 
-/// Whoever hands out tiles counts halves along N.
+/// Makes the operations that count and hand out tiles count halves along N.
 template <typename Op> static void handOutHalves(Op op, int64_t n) {
   Schedule schedule = op.getSchedule().toSchedule();
   schedule.halfTiles = true;

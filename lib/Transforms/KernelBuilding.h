@@ -18,6 +18,14 @@
 
 namespace mxfp4 {
 
+/// The only operation of a type inside of another one, at any depth; null if
+/// there is none, or if there are several.
+template <typename Op> Op onlyIn(mlir::Operation *root) {
+  llvm::SmallVector<Op> ops;
+  root->walk([&](Op op) { ops.push_back(op); });
+  return ops.size() == 1 ? ops.front() : Op();
+}
+
 /// Constants of type index and i32.
 mlir::Value indexConstant(mlir::ImplicitLocOpBuilder &b, int64_t value);
 mlir::Value i32Constant(mlir::ImplicitLocOpBuilder &b, int64_t value);

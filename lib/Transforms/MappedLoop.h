@@ -41,17 +41,19 @@ struct Slices {
 /// A matmul in a loop.
 struct MappedMatmul {
   GroupedMatmulOp op;
-  /// Of an iteration.
+  /// The offsets of the groups of one iteration.
   llvm::SmallVector<int32_t> offsets;
-  /// Of the activations; or, without numbers, all of them in each iteration;
-  /// or null,
+  /// The rows that an iteration multiplies: slices; or, without a number, the
+  /// whole tensor in each iteration; or null where `before` computes the rows.
   Slices activations;
-  /// where these are the result of another matmul of the iteration.
+  /// The matmul of the same iteration whose result the activations are.
   std::unique_ptr<MappedMatmul> before;
   Slices codes, scales;
-  /// What the epilogue's operands are slices of, or they themselves.
+  /// For each operand of the epilogue the tensor that it is a slice of, or the
+  /// operand itself where it is a scalar.
   llvm::SmallVector<mlir::Value> epilogueOperands;
-  /// What the body computes numbers with that are not known.
+  /// Operations of the body that compute numbers of slices which only the run
+  /// may show.
   llvm::SetVector<mlir::Operation *> numbers;
 
   int64_t groups() const { return static_cast<int64_t>(offsets.size()) - 1; }

@@ -250,8 +250,9 @@ def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
 
     With `tokens(%n by S)` no operation reads columns of tokens past the multiple
     of S at or above `%n`, so that `mxfp4-narrow-wgmma` may make the instruction
-    that narrow. What it leaves as it is, `mxfp4-lower-to-nvvm` lowers to one
-    statement that branches to the instructions of the width.
+    that narrow. Groups that keep their `tokens` in that pass are lowered by
+    `mxfp4-lower-to-nvvm` to one statement of PTX, which branches to the
+    instructions of the width.
 
     With `accumulate(%c)` the group adds to the accumulator where `%c` is true, and
     begins from zeros where it is false.
