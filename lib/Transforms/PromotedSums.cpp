@@ -61,7 +61,11 @@ Value mxfp4::emitIsEnd(ImplicitLocOpBuilder &b, BlockMatmulOp op, Value number,
 
 bool mxfp4::hasLoopOfFirstInterval(FunctionOpInterface kernel) {
   int only = 0, maybe = 0;
-  kernel->walk([&](WgmmaOp op) { ++(op.getAccumulate() ? maybe : only); });
+  // The second half of a step only adds in any loop.
+  kernel->walk([&](WgmmaOp op) {
+    if (op.getFirstStep() == 0)
+      ++(op.getAccumulate() ? maybe : only);
+  });
   return only > 1 && maybe > 0;
 }
 

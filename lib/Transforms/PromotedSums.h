@@ -31,7 +31,8 @@ mlir::Value emitIsEnd(mlir::ImplicitLocOpBuilder &b, BlockMatmulOp op,
                       mlir::Value number, mlir::Value count);
 
 /// Whether the first interval of a kernel's promoted sums has a loop of its
-/// own: several groups only add, and others may begin from zeros.
+/// own: several groups of whole steps only add, and others may begin from
+/// zeros.
 bool hasLoopOfFirstInterval(mlir::FunctionOpInterface kernel);
 
 /// lhs + rhs of accumulators.

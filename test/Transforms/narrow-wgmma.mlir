@@ -189,6 +189,31 @@ func.func @not_promoted(%acc: vector<12x4xf32>, %a: vector<4xf8E5M2>, %x: !x96b,
   return %done : vector<12x4xf32>
 }
 
+// Two blocks of rows have two second halves of steps, which only add in a loop for
+// all intervals.
+
+// CHECK-LABEL: func @half_steps
+// CHECK:         scf.if
+// CHECK:         mxfp4.wgmma {{.*}} columns 12 accumulate(%{{.*}}) :
+// CHECK:         mxfp4.wgmma {{.*}} step 2 columns 2 :
+func.func @half_steps(%acc: vector<12x4xf32>, %a: vector<4xf8E5M2>, %x: !x96b,
+    %slot: index, %n: index, %more: i1)
+    -> (vector<12x4xf32>, vector<12x4xf32>) {
+  %r0 = mxfp4.wgmma %acc a(%a, %a, %a, %a, %a, %a, %a, %a : vector<4xf8E5M2>)
+      b(%x[%slot]) columns 12 tokens(%n by 16) accumulate(%more)
+      : vector<12x4xf32>, !x96b
+  %r1 = mxfp4.wgmma %r0 a(%a, %a, %a, %a, %a, %a, %a, %a : vector<4xf8E5M2>)
+      b(%x[%slot]) step 2 columns 12 tokens(%n by 16) : vector<12x4xf32>, !x96b
+  %s0 = mxfp4.wgmma %acc a(%a, %a, %a, %a, %a, %a, %a, %a : vector<4xf8E5M2>)
+      b(%x[%slot]) columns 12 tokens(%n by 16) accumulate(%more)
+      : vector<12x4xf32>, !x96b
+  %s1 = mxfp4.wgmma %s0 a(%a, %a, %a, %a, %a, %a, %a, %a : vector<4xf8E5M2>)
+      b(%x[%slot]) step 2 columns 12 tokens(%n by 16) : vector<12x4xf32>, !x96b
+  %r = mxfp4.wgmma_wait %r1 : vector<12x4xf32>
+  %s = mxfp4.wgmma_wait %s1 : vector<12x4xf32>
+  return %r, %s : vector<12x4xf32>, vector<12x4xf32>
+}
+
 // CHECK-LABEL: func @one_loop
 // CHECK:         scf.if
 // CHECK:         mxfp4.wgmma {{.*}} columns 12 accumulate(%{{.*}}) :

@@ -137,6 +137,27 @@ def test_promotion_overlaps_decode_in_slices(slices: int, steps: int) -> None:
 
 
 @needs_both
+@pytest.mark.parametrize(("fast", "extra"), [(False, 0), (True, 2)], ids=["promoted512", "fast"])
+def test_numbers_of_tiles_are_late_with_promoted_sums(fast: bool, extra: int) -> None:
+    """Of 40 tiles two CTAs that take numbers early take one more each in the end, and both count
+    that they have ended, in each of two launches."""
+    x, weights = data(2, 64, 1152, 640, "exact")
+    accumulation = "fast" if fast else "promoted512"
+    problem = Problem(2, 64, 1152, layout=FP8, accumulation=accumulation)
+    schedule = overlapped(64, 16, 4).replace("token_step = 16", "token_step = 8")
+    schedule = schedule.replace(">", ", full_tiles_first = true>")
+    kernel = compile_artifact(problem, f"schedule={schedule}")
+    offsets = offsets_of((620, 20))
+    run = simulate(kernel, x, weights, offsets, multiprocessors=2)
+    assert run.ok, run.report(costs=False)
+    wanted = fp8_reference.grouped_matmul(x, weights, offsets, accumulation=accumulation)
+    assert np.array_equal(run.y.view(np.uint16), wanted.view(np.uint16))
+    tiles = -(-620 // 16) + 2
+    added = run.statistics["by_opcode"]["atom.global.add.u32"]
+    assert added == tiles + 2 + extra
+
+
+@needs_both
 @pytest.mark.parametrize("n", [64, 65])
 def test_results_are_rounded_ahead_of_powers(n: int) -> None:
     """Results below 2^-126 show that the row's scale comes first, and then rounding; others are as
