@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from interpreter import empty, launch, touch
+from interpreter import count, empty, launch, touch
 from mxfp4._sim_driver import SimDriver
 from mxfp4._sim_memory import DeviceArray
 from mxfp4.artifact import Artifact
@@ -73,6 +73,11 @@ def run(
         dtype = data.arrays["x"].dtype
         arrays["through"] = empty(driver, (data.rows, form.k), dtype, "through")
         arrays["through_maps"] = arrays["through"]
+    wanted = np.diff(data.arrays["offsets"])
+    if form.counts:
+        arrays[form.counts] = driver.allocate(np.zeros(len(wanted), np.int32), form.counts)
+    if form.counts == "awaited":
+        count(driver, arrays["x"], wanted * form.k, arrays["awaited"])
     arrays |= {f"epilogue{i}": arrays[name] for i, name in enumerate(epilogue)}
     numbers = {"rows": data.rows, "x_rows": len(data.arrays["x"]), "y_rows": shape[0]}
     arguments = [
@@ -81,7 +86,7 @@ def run(
         for a in manifest["arguments"]
     ]  # fmt: skip
     older = manifest["launch"].get("ahead", [])
-    if older:
+    if older and "awaited" not in older:
         # All but these may be what the kernel ahead stores.
         touch(driver, [arrays[name] for name in sorted(data.arrays.keys() - older)])
     findings = launch(
@@ -89,6 +94,8 @@ def run(
         block=manifest["launch"]["block"][0], shared=manifest["launch"]["dynamic_shared_bytes"],
     )  # fmt: skip
     assert not workspace.numpy().any()
+    if form.counts == "stored":
+        assert np.array_equal(arrays["stored"].numpy(), wanted * form.columns)
     return y.numpy(), y.known(), int(error.numpy()[0]), findings
 
 

@@ -40,6 +40,7 @@ class Form(Epilogued):
     output: str = "f32"
     through: bool = False
     older: bool = False
+    counts: str = ""
 
     def operands(self) -> dict[str, str]:
         """Types of the function's arguments by name, in order."""
@@ -55,14 +56,15 @@ class Form(Epilogued):
         found |= {name: "memref<?xi32>" for name in ("gather", "scatter") if getattr(self, name)}
         found |= {"powers": f"memref<{self.experts}x{self.n}xf32>", "scales": "memref<?xf32>"}
         found |= {name: kind.format(e=self.experts, n=self.n) for name, kind in self.own.items()}
+        found |= {self.counts: f"memref<{groups}xi32>"} if self.counts else {}
         return found | ({"through": found["x"]} if self.through else {})
 
     def mlir(self, function: str = "fp8", attributes: str = "") -> str:
         """A function of this form."""
         types = self.operands()
         words = {"x": "activations", "y": "outs"}
-        names = ("x", "gather", "through", "weights", "offsets", "expert_ids", "y", "scatter",
-                 "error", "workspace")  # fmt: skip
+        names = ("x", "gather", "through", "awaited", "weights", "offsets", "expert_ids", "y",
+                 "scatter", "stored", "error", "workspace")  # fmt: skip
         text = " ".join(f"{words.get(n, n)}(%{n} : {types[n]})" for n in names if n in types)
         own = self.region.text if self.region else behind_scales(self.epilogue, self.output)
         epilogue = own.format(e=self.experts, n=self.n)

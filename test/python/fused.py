@@ -69,6 +69,7 @@ class Form(Epilogued):
         gather, scatter: which maps of rows there are.
         through: whether there is memory to gather through.
         older: whether offsets and weights were there before the kernel ahead began.
+        counts: of the rows of experts: "stored", "awaited" or nothing.
         output: "bf16", "f32" or "f8E4M3FN".
         layout: of the weights.
     """
@@ -82,6 +83,7 @@ class Form(Epilogued):
     layout: Layout = Layout()  # noqa: RUF009
     through: bool = False
     older: bool = False
+    counts: str = ""
 
     def operands(self) -> dict[str, str]:
         """Types of the function's arguments by name, in order."""
@@ -99,6 +101,7 @@ class Form(Epilogued):
         found |= {"error": "memref<1xi32>", "workspace": f"memref<{words}xi32>"}
         found |= {name: "memref<?xi32>" for name in ("gather", "scatter") if getattr(self, name)}
         found |= {name: kind.format(e=self.experts, n=self.n) for name, kind in self.own.items()}
+        found |= {self.counts: f"memref<{groups}xi32>"} if self.counts else {}
         return found | ({"through": found["x"]} if self.through else {})
 
     def mlir(self, function: str = "fused", attributes: str = "") -> str:
@@ -108,8 +111,8 @@ class Form(Epilogued):
         def clause(word: str, name: str) -> str:
             return f"{word}(%{name} : {types[name]})" if name in types else ""
 
-        names = ("x", "gather", "through", "weights", "offsets", "expert_ids", "y", "scatter",
-                 "error", "workspace")  # fmt: skip
+        names = ("x", "gather", "through", "awaited", "weights", "offsets", "expert_ids", "y",
+                 "scatter", "stored", "error", "workspace")  # fmt: skip
         words = {"x": "activations", "y": "outs"}
         text = self.region.text if self.region else EPILOGUES[self.epilogue]
         epilogue = text.format(e=self.experts, n=self.n)

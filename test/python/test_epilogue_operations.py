@@ -30,6 +30,7 @@ class Form:
     type: str
     columns: int = 512
     output: str = "f32"
+    counts: str = ""
 
     def body(self) -> Body:
         """The region's operations."""

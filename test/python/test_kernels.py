@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 
+import fused
 import mxfp4
 import numpy as np
 import pytest
@@ -179,6 +180,20 @@ def test_halves_of_tiles_add_in_the_order_of_whole_ones(n: int, rng: np.random.G
             copied.add(run.statistics["bulk_load_bytes"])
     assert len(found) == 1
     assert len(copied) > 1, "there were halves"
+
+
+@pytest.mark.parametrize("counts", ["stored", "awaited"])
+@pytest.mark.parametrize(("epilogue", "n"), [("none", 256), ("none", 310), ("pairs", 324)])
+def test_halves_of_tiles_are_counted_and_wait_for_counts(
+    counts: str, epilogue: str, n: int
+) -> None:
+    """Whole tiles, both halves of others, and halves that N ends in or behind."""
+    form = fused.Form(epilogue=epilogue, n=n, k=448, older=True, counts=counts)
+    data = fused.Data.random(form, [21, 0, 44])
+    for ctas in (1, 2, 3, 5, 40):
+        schedule = HALVES.format(halves=", half_tiles = true")
+        found = fused.complaints(form, data, f"schedule={schedule}", ctas=ctas)
+        assert not found, (ctas, *found)
 
 
 FULL_FIRST = (

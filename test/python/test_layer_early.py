@@ -15,6 +15,7 @@ from kernels import needs_both
 from layer_cases import Case, check_close, lazy
 from mxfp4 import Error, layer_spec, layer_steps
 from mxfp4._runtime_library import NativeDriver
+from mxfp4.compile import compile_text
 from mxfp4.layer_kernels import LayerKernels
 from mxfp4.layer_plan import LayerRunner
 from mxfp4.layer_spec import GPT_OSS, LayerSpec
@@ -76,6 +77,30 @@ def test_down_begins_while_gate_up_multiplies(
 ) -> None:
     """With K slices or tall tiles, and columns and rows that fill no tile."""
     run(dataclasses.replace(SPEC, experts=experts, inner=inner), tokens)
+
+
+HALVES = (
+    "#mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 16, warps_rows = 4, "
+    "warps_tokens = 1, stages = 9, placement = register, ctas = 1, token_step = 8, "
+    "k_slices = 3, copy_warps = 3, half_tiles = true>"
+)
+
+
+@needs_both
+@pytest.mark.parametrize(("hidden", "inner", "tokens"), [(448, 480, 70), (512, 416, 130)])
+def test_halves_of_tiles_are_counted(
+    file: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch,
+    hidden: int, inner: int, tokens: int,
+) -> None:  # fmt: skip
+    """Both kernels hand out halves, also such as N ends in or behind."""
+    spec = dataclasses.replace(SPEC, hidden=hidden, inner=inner)
+    kernels = LayerKernels(spec, lazy=True)
+    for name in ("gate_up_counted", "down_counted"):
+        kernels.matmuls[name] = [compile_text(getattr(spec, name)(), f"schedule={HALVES}")]
+    assert "down_counted" in dict(kernels.chosen(tokens))
+    monkeypatch.setattr("layer_cases.lazy", lambda _: kernels)
+    case = Case(spec, tokens, rng)
+    check_close(case.run(file), case.truth())
 
 
 LEAST = r"(sub\.s32 \t%r\d+, %r\d+, %r\d+;\s+mul\.lo\.s32 \t%r\d+, %r\d+, )832;"

@@ -114,6 +114,10 @@ def fused_ragged(draw: st.DrawFn, accumulation: str | None = None) -> tuple[Any,
     form: Any
     fields["through"] = fields["gather"] and draw(st.booleans())
     fields["older"] = not fields["gather"] and draw(st.booleans())
+    counts = [""]
+    if not groups:
+        counts += ["awaited"] * fields["older"] + ["stored"] * (not fields["scatter"])
+    fields["counts"] = draw(st.sampled_from(counts))
     if accumulation:
         form, data = fp8.Form(accumulation=accumulation, **fields), fp8.Data
     else:
