@@ -89,6 +89,18 @@ int64_t extend(uint64_t v, unsigned bits) {
   return bits == 64 ? int64_t(v) : int64_t(v << (64 - bits)) >> (64 - bits);
 }
 
+/// Notes what a warp may be waiting for.
+void notePoll(ExecContext &x, uint64_t addr, const uint8_t *data,
+              unsigned bytes) {
+  uint64_t value = 0;
+  std::memcpy(&value, data, std::min<size_t>(bytes, sizeof(value)));
+  Polled &p = x.w.polled;
+  if (p.address != addr || p.value != value)
+    p = {addr, value, 0, 0};
+  ++p.times;
+  p.at = x.g.instructions;
+}
+
 void execLoad(ExecContext &x, const Inst &i) {
   unsigned element = i.a, bytes = element * i.vec;
   uint64_t addr[32];
@@ -114,6 +126,8 @@ void execLoad(ExecContext &x, const Inst &i) {
       if (sync) {
         syncLoad(x, r, addr[l], i.mods & Acquire);
         loadCount(x, r, addr[l], bytes, i.mods & Acquire, l, data);
+        if (r.k == MemRef::Global)
+          notePoll(x, addr[l], data, bytes);
       }
     }
     for (unsigned j = 0; j < i.vec; ++j) {

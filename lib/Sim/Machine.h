@@ -123,6 +123,14 @@ struct BulkOp {
   std::array<uint8_t, 16> data{}; ///< Direct: what st.async stores.
 };
 
+/// A word of global memory that a warp loads again and again, as long as it
+/// keeps its value.
+struct Polled {
+  uint64_t address = 0, value = 0, times = 0;
+  /// Instructions of the launch up to the last load.
+  uint64_t at = 0;
+};
+
 struct Warp {
   Cta *c = nullptr;
   uint32_t id = 0;
@@ -160,6 +168,7 @@ struct Warp {
   uint32_t gridWaited = 0; ///< Lanes: griddepcontrol.wait
   /// How many values of a counter of the launch ahead it has seen.
   std::map<uint64_t, size_t> countsSeen;
+  Polled polled;
   bool done() const { return live == 0; }
   uint32_t agent(uint32_t kind = 0) const;
 };

@@ -204,9 +204,25 @@ void mxfp4::sim::warpExited(ExecContext &x) {
   }
 }
 
-/// What a blocked split waits for.
-static std::string waitingFor(const Cluster &cl, const Cta &c, const Split &s) {
+/// The word that a warp which is not blocked loads again and again since there
+/// was progress, if there is one.
+static std::string pollingFor(Grid &g, const Polled &p) {
+  constexpr uint64_t kTimes = 100;
+  const GlobalRegion *region = findRegion(g, p.address);
+  if (p.times < kTimes || p.at <= g.progressAt || !region)
+    return "";
+  const uint64_t offset = p.address - region->address;
+  return "another value of " + region->name +
+         (offset ? " + " + std::to_string(offset) : "") + " than " +
+         std::to_string(p.value) + ", which it loads again and again";
+}
+
+/// What a split waits for.
+static std::string waitingFor(Grid &g, const Cluster &cl, const Cta &c,
+                              const Warp &w, const Split &s) {
   switch (s.wait) {
+  case WaitKind::None:
+    return pollingFor(g, w.polled);
   case WaitKind::Barrier: {
     const NamedBarrier &b = c.barriers[s.waitId];
     return "barrier " + std::to_string(s.waitId) + " (" +
@@ -253,7 +269,7 @@ static void reportPlaces(Grid &g, Cluster &cl, LocalStats &s, const char *check,
           first = &w;
           firstPC = pc;
         }
-        places[{pc, waitingFor(cl, c, sp)}].push_back(w.id);
+        places[{pc, waitingFor(g, cl, c, w, sp)}].push_back(w.id);
       }
   if (!first)
     return;

@@ -125,10 +125,15 @@ def test_kernels_that_do_not_wait_for_all_rows_are_found(
 
 
 @needs_both
-def test_counts_that_lack_rows_are_waited_for_without_end(run: Callable[..., None]) -> None:
+def test_counts_that_lack_rows_are_waited_for_without_end(
+    run: Callable[..., None], capfd: pytest.CaptureFixture[str]
+) -> None:
     less = edit(r"(red\.release\.gpu\.global\.add\.u32 \[%rd\d+\], )%r\d+;", r"\g<1>1;")
     with pytest.raises(Error, match="the interpreter found hazards"):
         run(SPEC, 70, gate_up_counted=less)
+    said = capfd.readouterr().err
+    assert "[endless]" in said
+    assert re.search(r"for another value of buffer \d+ \+ \d+ than \d+, which it", said)
 
 
 def ids_of(tokens: int) -> np.ndarray:

@@ -221,6 +221,36 @@ TEST(Limits, LoopWithoutProgressIsGivenUpAtOnce) {
   }
 }
 
+TEST(Limits, WhatALoopWaitsForIsNamed) {
+  // The lowest bit of the second word, which nobody stores.
+  const std::string loop = "add.u64 %d3, %d1, 4;\n"
+                           "L: ld.acquire.gpu.global.b32 %r2, [%d3];\n"
+                           "and.b32 %r3, %r2, 1; setp.eq.u32 %p1, %r3, 0;\n"
+                           "@%p1 bra L; ret;";
+  std::vector<uint32_t> out(1);
+  Options o;
+  o.checkRaces = false;
+  const std::string text =
+      runInOut(loop, std::vector<uint32_t>{1, 700}, out, {1}, "", o).text();
+  EXPECT_NE(text.find("for another value of buffer 0 + 4 than 700, which it loads "
+                      "again and again"),
+            std::string::npos)
+      << text;
+  // A word that it has loaded once, or before the loop that it is in now.
+  for (const char *body :
+       {"ld.acquire.gpu.global.b32 %r2, [%d1]; L: bra L;",
+        "mov.u32 %r3, 0; M: ld.acquire.gpu.global.b32 %r2, [%d1];\n"
+        "add.u32 %r3, %r3, 1; setp.lt.u32 %p1, %r3, 200; @%p1 bra M;\n"
+        "st.global.b32 [%d2], %r3; mov.u32 %r3, 0;\n"
+        "N: add.u32 %r3, %r3, 1; setp.lt.u32 %p1, %r3, 1000; @%p1 bra N;\n"
+        "st.global.b32 [%d2], %r3; L: bra L;"}) {
+    const std::string other =
+        runInOut(body, std::vector<uint32_t>{1}, out, {1}, "", o).text();
+    EXPECT_NE(other.find("note: warp 0 at "), std::string::npos) << other;
+    EXPECT_EQ(other.find("another value"), std::string::npos) << other;
+  }
+}
+
 TEST(Limits, LoopThatStoresHasMoreTime) {
   // 2^24 instructions without progress would be too many, and these are more.
   std::vector<uint32_t> out(1);
