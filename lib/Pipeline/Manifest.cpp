@@ -34,7 +34,8 @@
 //     of that one have ended then. Kernels of version 3 let the next one begin
 //     before their wait. Where "y" is among them, it is stored in, and the
 //     kernel ahead must not read it either; "x" may be what that kernel stores
-//     as y if its "stored" is "awaited" here, because rows wait for counts;
+//     as y if its "stored" is "awaited" here and it has the same "offsets",
+//     because rows wait for counts;
 //   - passes as "workspace" memory of its shape (two i32 for a matmul) that was
 //     zeros before the first launch (a kernel leaves zeros), and other memory
 //     to launches that may run at one time;

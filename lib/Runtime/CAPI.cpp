@@ -286,6 +286,7 @@ mxfp4rt_status mxfp4rt_launch_all(const mxfp4rt_call *calls, size_t count,
       checkCall(calls, i);
       calls[i].kernel->kernel.check(calls[i].rows, calls[i].values);
     }
+    checkCounts(calls, count);
     const Kernel &first = calls[0].kernel->kernel;
     const InContext current(first.getDriver(), first.getContext());
     std::optional<StreamState> state;

@@ -108,6 +108,8 @@ void mxfp4rt_chain::check() const {
       if (!isGiven(i, j))
         kernel(i).check(j, calls[i].rows, calls[i].values);
   }
+  if (places.empty())
+    checkCounts(calls.data(), calls.size());
 }
 
 /// Whether the same calls begin early as in the graph: with other addresses a
@@ -163,6 +165,8 @@ bool mxfp4rt_chain::launch(void *const *given, Stream stream) {
         .check(place.argument, calls[place.call].rows,
                calls[place.call].values);
   }
+  if (!places.empty())
+    checkCounts(calls.data(), calls.size());
   const InContext current(first.getDriver(), first.getContext());
   std::optional<StreamState> state =
       StreamState::get(first.getDriver(), stream);

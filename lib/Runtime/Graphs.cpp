@@ -31,16 +31,69 @@ static bool usesAhead(const mxfp4rt_call &call, size_t number,
   return false;
 }
 
+/// Whether both calls pass one address as arguments of these names.
+static bool isOneMemory(const mxfp4rt_call &call, const char *name,
+                        const mxfp4rt_call &ahead, const char *nameAhead) {
+  const int number = call.kernel->kernel.getManifest().find(name),
+            before = ahead.kernel->kernel.getManifest().find(nameAhead);
+  return number >= 0 && before >= 0 &&
+         call.values[number].pointer == ahead.values[before].pointer;
+}
+
 /// Whether a kernel waits for the counts that the kernel ahead raises for the
-/// rows that it stores.
+/// rows that it stores, of the same groups.
 static bool awaitsCounts(const mxfp4rt_call &call, const mxfp4rt_call &ahead) {
-  const int awaited = call.kernel->kernel.getManifest().find("awaited");
-  const Manifest &manifest = ahead.kernel->kernel.getManifest();
-  const int stored = manifest.find("stored"), output = manifest.find("y"),
-            input = call.kernel->kernel.getManifest().find("x");
-  return awaited >= 0 && stored >= 0 && output >= 0 && input >= 0 &&
-         call.values[awaited].pointer == ahead.values[stored].pointer &&
-         call.values[input].pointer == ahead.values[output].pointer;
+  return isOneMemory(call, "awaited", ahead, "stored") &&
+         isOneMemory(call, "x", ahead, "y") &&
+         isOneMemory(call, "offsets", ahead, "offsets");
+}
+
+/// The last size of an argument that is there.
+static int64_t lastSize(const mxfp4rt_call &call, const char *name) {
+  const Manifest &manifest = call.kernel->kernel.getManifest();
+  const std::vector<int64_t> &shape =
+      manifest.arguments[manifest.find(name)].shape;
+  return shape.empty() ? 1 : shape.back();
+}
+
+/// Fails if the kernel ahead does not complete the counts that a call waits
+/// for: it stores other rows of the groups, or refuses their offsets.
+static void checkCountsOf(const mxfp4rt_call *calls, size_t number,
+                          size_t numberAhead) {
+  const mxfp4rt_call &call = calls[number], &ahead = calls[numberAhead];
+  if (!awaitsCounts(call, ahead))
+    return;
+  const auto refuse = [&](const char *what, int64_t own, int64_t others) {
+    fail(MXFP4RT_INVALID, "call " + std::to_string(number) +
+                              " would wait without end: it has " +
+                              std::to_string(own) + " " + what + ", and call " +
+                              std::to_string(numberAhead) +
+                              ", which counts what it waits for, " +
+                              std::to_string(others) + ".");
+  };
+  const int64_t columns = lastSize(call, "x"), stored = lastSize(ahead, "y");
+  if (columns != stored)
+    refuse("columns", columns, stored);
+  const int64_t groups = lastSize(call, "awaited"),
+                counted = lastSize(ahead, "stored");
+  if (groups != counted)
+    refuse("groups", groups, counted);
+  // Offsets may end before rows to gather do.
+  const bool gathers = ahead.kernel->kernel.getManifest().find("gather") >= 0;
+  if (gathers ? ahead.rows < call.rows : ahead.rows != call.rows)
+    refuse("rows", call.rows, ahead.rows);
+}
+
+void mxfp4::runtime::checkCounts(const mxfp4rt_call *calls, size_t count) {
+  std::optional<size_t> ahead;
+  for (size_t i = 0; i < count; ++i) {
+    const Kernel &kernel = calls[i].kernel->kernel;
+    if (!kernel.launches(calls[i].rows))
+      continue;
+    if (ahead && !kernel.getManifest().ahead.empty())
+      checkCountsOf(calls, i, *ahead);
+    ahead = i;
+  }
 }
 
 /// Whether a kernel stores in what the next one reads before it waits, or uses

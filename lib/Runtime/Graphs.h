@@ -37,6 +37,10 @@ void forLaunches(const mxfp4rt_call *calls, size_t count, Tell tell) {
   }
 }
 
+/// Fails if a call would wait for counts that the call ahead of it raises and
+/// never completes.
+void checkCounts(const mxfp4rt_call *calls, size_t count);
+
 /// Launches calls one by one.
 void launchCalls(const mxfp4rt_call *calls, size_t count, Stream stream,
                  std::optional<StreamState> &state);

@@ -232,9 +232,10 @@ TEST(Limits, WhatALoopWaitsForIsNamed) {
   o.checkRaces = false;
   const std::string text =
       runInOut(loop, std::vector<uint32_t>{1, 700}, out, {1}, "", o).text();
-  EXPECT_NE(text.find("for another value of buffer 0 + 4 than 700, which it loads "
-                      "again and again"),
-            std::string::npos)
+  EXPECT_NE(
+      text.find("for another value of buffer 0 + 4 than 700, which it loads "
+                "again and again"),
+      std::string::npos)
       << text;
   // A word that it has loaded once, or before the loop that it is in now.
   for (const char *body :

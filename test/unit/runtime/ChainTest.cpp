@@ -77,23 +77,9 @@ TEST_F(RuntimeTest, WhatReadsAheadBeginsEarlyBehindAKernelThatWaits) {
 // Rows whose counts are awaited are stored by the kernel ahead that raises the
 // counts; all else must be older, and what is stored must not be in use there.
 TEST_F(RuntimeTest, WhatAwaitsCountsBeginsEarlyBehindTheKernelThatRaisesThem) {
-  const auto counting = [](const std::string &name) {
-    Json manifest = matmul(true);
-    Json counts = manifest["arguments"][2];
-    counts["name"] = name;
-    manifest["arguments"].push_back(counts);
-    return manifest;
-  };
-  Json second = counting("awaited");
-  second["launch"]["ahead"] = {"x", "weights", "offsets", "y", "awaited"};
-  const KernelPtr gateUp = create(counting("stored")), down = create(second),
-                  other = create(matmul(true));
-  std::vector<mxfp4rt_value> first = valuesApart(), last = valuesApart();
-  first.push_back(at(0x9000));
-  last.push_back(at(0x9000));
-  first[0] = at(0x4000);
-  first[3] = last[0] = at(0x5000);
-  last[3] = at(0x6000);
+  const KernelPtr gateUp = create(counts("stored")),
+                  down = create(awaitsCounts()), other = create(matmul(true));
+  std::vector<mxfp4rt_value> first = counted(), last = awaiting();
   const auto early = [&](const KernelPtr &ahead) {
     const mxfp4rt_call calls[] = {{ahead.get(), 4, first.data()},
                                   {down.get(), 4, last.data()}};
@@ -103,12 +89,13 @@ TEST_F(RuntimeTest, WhatAwaitsCountsBeginsEarlyBehindTheKernelThatRaisesThem) {
   };
   EXPECT_EQ(early(gateUp), 1);
   EXPECT_EQ(early(other), 0);
-  // Counts of others, rows of others, and a result in place of rows that the
-  // kernel ahead reads.
+  // Counts of others, rows of others, a result in place of rows that the kernel
+  // ahead reads, offsets where it stores, and offsets of others.
   for (auto [index, address] : {std::pair(last.size() - 1, 0x9800),
                                 {size_t(0), 0x5010},
                                 {size_t(3), 0x4000},
-                                {size_t(2), 0x5000}}) {
+                                {size_t(2), 0x5000},
+                                {size_t(2), 0x8000}}) {
     const mxfp4rt_value before = last[index];
     last[index] = at(address);
     EXPECT_EQ(early(gateUp), 0) << index;
@@ -120,6 +107,55 @@ TEST_F(RuntimeTest, WhatAwaitsCountsBeginsEarlyBehindTheKernelThatRaisesThem) {
   last[0] = at(0x7000);
   EXPECT_EQ(early(other), 1);
   EXPECT_EQ(early(down), 0);
+}
+
+// Counts that the kernel ahead raises and never completes would be waited for
+// without end.
+TEST_F(RuntimeTest, CountsOfOtherRowsAreRefused) {
+  const KernelPtr down = create(awaitsCounts());
+  const std::vector<mxfp4rt_value> first = counted(), last = awaiting();
+  const auto refused = [&](const Json &ahead, int64_t rows,
+                           int64_t rowsAhead) -> std::string {
+    const KernelPtr gateUp = create(ahead);
+    const mxfp4rt_call calls[] = {{gateUp.get(), rowsAhead, first.data()},
+                                  {gateUp.get(), 0, first.data()},
+                                  {down.get(), rows, last.data()}};
+    stub.launches.clear();
+    const mxfp4rt_status status = mxfp4rt_launch_all(calls, 3, nullptr);
+    EXPECT_EQ(stub.launches.size(), status ? 0U : 2U);
+    EXPECT_EQ(!chainOf({calls[0], calls[1], calls[2]}, {}), status != 0);
+    // Rows that launches name may be others.
+    const ChainPtr chain = chainOf({calls[0], calls[1], calls[2]}, {{2, 0, 0}});
+    EXPECT_TRUE(chain);
+    for (auto [address, same] : {std::pair(0x7000, false), {0x5000, true}}) {
+      void *const given = stream(address);
+      EXPECT_EQ(mxfp4rt_chain_launch(chain.get(), &given, nullptr) != 0,
+                same && status != 0);
+    }
+    return status ? mxfp4rt_last_error() : "";
+  };
+  const Json same = counts("stored");
+  EXPECT_EQ(refused(same, 4, 4), "");
+  EXPECT_THAT(
+      refused(same, 5, 4),
+      HasSubstr("call 2 would wait without end: it has 5 rows, and call "
+                "0, which counts what it waits for, 4."));
+  EXPECT_THAT(refused(same, 4, 5), HasSubstr("it has 4 rows"));
+  Json other = same;
+  other["arguments"][3]["shape"][1] = 70;
+  EXPECT_THAT(refused(other, 4, 4),
+              HasSubstr("it has 96 columns, and call 0, which counts what it "
+                        "waits for, 70."));
+  other = same;
+  other["arguments"].back()["shape"] = {5};
+  EXPECT_THAT(refused(other, 4, 4), HasSubstr("it has 3 groups, and call 0, "
+                                              "which counts what it waits for, "
+                                              "5."));
+  // Rows to gather may be more than those of experts.
+  other = same;
+  other["arguments"][1]["name"] = "gather";
+  EXPECT_EQ(refused(other, 4, 5), "");
+  EXPECT_THAT(refused(other, 5, 4), HasSubstr("it has 5 rows"));
 }
 
 // What is read early must be older. Behind a kernel that stores in it, such as

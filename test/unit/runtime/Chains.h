@@ -32,6 +32,39 @@ inline Json routing() {
   return manifest;
 }
 
+/// A kernel with counts of this name, and rows as wide as what it stores.
+inline Json counts(const std::string &name) {
+  Json manifest = matmul(true);
+  Json counts = manifest["arguments"][2];
+  counts["name"] = name;
+  counts["shape"] = {3};
+  manifest["arguments"].push_back(counts);
+  manifest["arguments"][3]["shape"] = {"rows", 96};
+  return manifest;
+}
+
+/// A kernel that waits for counts of the rows that it reads.
+inline Json awaitsCounts() {
+  Json manifest = counts("awaited");
+  manifest["launch"]["ahead"] = {"x", "weights", "offsets", "y", "awaited"};
+  return manifest;
+}
+
+/// Values of a kernel that counts, and of one that waits for these counts.
+inline std::vector<mxfp4rt_value> counted() {
+  std::vector<mxfp4rt_value> some = valuesApart();
+  some[0] = at(0x4000);
+  some[3] = at(0x5000);
+  some.push_back(at(0x9000));
+  return some;
+}
+inline std::vector<mxfp4rt_value> awaiting() {
+  std::vector<mxfp4rt_value> some = counted();
+  some[0] = at(0x5000);
+  some[3] = at(0x6000);
+  return some;
+}
+
 struct ChainDeleter {
   void operator()(mxfp4rt_chain *c) const { mxfp4rt_chain_destroy(c); }
 };
