@@ -32,9 +32,10 @@ Value position(ImplicitLocOpBuilder &b, int64_t i) {
   return Arithmetic(b).constant(b.getI32Type(), i);
 }
 
+/// Sums of one block of rows, or of several.
 bool isAccumulator(VectorType type) {
-  return type.getRank() > 1 && type.getElementType().isF32() &&
-         type.getShape().back() == 4;
+  return (type.getRank() == 2 || type.getRank() == 3) && !type.isScalable() &&
+         type.getElementType().isF32() && type.getShape().back() == 4;
 }
 
 /// The places of the blocks of an accumulator of one or of several.
@@ -52,8 +53,7 @@ SmallVector<SmallVector<int64_t>> blocksOf(VectorType type) {
 /// array. Larger parts are arrays of their own.
 bool isOneOrFour(Type part, VectorType whole) {
   auto vector = dyn_cast<VectorType>(part);
-  return whole.getRank() > 1 && whole.getElementType().isF32() &&
-         whole.getShape().back() == 4 && (!vector || vector.getRank() == 1);
+  return isAccumulator(whole) && (!vector || vector.getRank() == 1);
 }
 
 struct LowerExtract : ConvertOpToLLVMPattern<vector::ExtractOp> {
@@ -118,6 +118,42 @@ struct LowerAdd : ConvertOpToLLVMPattern<arith::AddFOp> {
   }
 };
 
+/// Other operations of each element by itself, which upstream's patterns would
+/// look for vectors in.
+struct LowerElementwise : ConversionPattern {
+  LowerElementwise(const LLVMTypeConverter &converter, PatternBenefit benefit)
+      : ConversionPattern(converter, MatchAnyOpTypeTag(), benefit,
+                          &converter.getContext()) {}
+  LogicalResult
+  matchAndRewrite(Operation *op, ArrayRef<Value> operands,
+                  ConversionPatternRewriter &rewriter) const override {
+    if (op->getNumResults() != 1 || operands.empty() ||
+        !OpTrait::hasElementwiseMappableTraits(op))
+      return failure();
+    auto type = dyn_cast<VectorType>(op->getResult(0).getType());
+    if (!type || !isAccumulator(type) ||
+        llvm::any_of(op->getOperandTypes(),
+                     [&](Type operand) { return operand != type; }))
+      return failure();
+    ImplicitLocOpBuilder b(op->getLoc(), rewriter);
+    Value sums = LLVM::PoisonOp::create(b, operands.front().getType());
+    for (const SmallVector<int64_t> &block : blocksOf(type))
+      for (ArrayRef<int64_t> at :
+           placesOf(block, type.getShape().drop_back().back())) {
+        OperationState state(op->getLoc(), op->getName());
+        for (Value operand : operands)
+          state.operands.push_back(
+              LLVM::ExtractValueOp::create(b, operand, at));
+        state.addTypes(b.getF32Type());
+        state.addAttributes(op->getAttrs());
+        sums = LLVM::InsertValueOp::create(b, sums,
+                                           b.create(state)->getResult(0), at);
+      }
+    rewriter.replaceOp(op, sums);
+    return success();
+  }
+};
+
 } // namespace
 
 void mxfp4::readSums(ImplicitLocOpBuilder &b, Value accumulator,
@@ -170,7 +206,7 @@ void mxfp4::populateAccumulatorLowering(LLVMTypeConverter &converter,
   // Upstream's arrays end in vectors. LLVM takes those apart, since registers
   // hold scalars, but that is a good part of the time it takes for a kernel.
   converter.addConversion([](VectorType type) -> std::optional<Type> {
-    if (type.getRank() < 2 || !type.getElementType().isF32())
+    if (!isAccumulator(type))
       return std::nullopt;
     Type array = type.getElementType();
     for (int64_t size : llvm::reverse(type.getShape()))
@@ -178,4 +214,5 @@ void mxfp4::populateAccumulatorLowering(LLVMTypeConverter &converter,
     return array;
   });
   patterns.add<LowerExtract, LowerInsert, LowerAdd>(converter, /*benefit=*/10);
+  patterns.add<LowerElementwise>(converter, /*benefit=*/9);
 }
