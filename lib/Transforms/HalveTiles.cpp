@@ -15,6 +15,7 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
 
 #include <variant>
 
@@ -56,7 +57,8 @@ static bool canHalve(TakeTilesOp tiles, KLoopOp loop) {
   }
   auto reduce = onlyIn<ReduceSlicesOp>(tiles);
   auto store = onlyIn<StoreTileOp>(tiles);
-  return loop.getOnly<TileMatmulOp>() && reduce && store &&
+  return loop.getOnly<TileMatmulOp>() &&
+         matchPattern(loop.getInits()[0], m_AnyZeroFloat()) && reduce && store &&
          reduce.getAccumulator() == loop.getResult(0) &&
          reduce.getBuffer().getDefiningOp<SharedBufferOp>() &&
          store.getAccumulator() == reduce.getResult();

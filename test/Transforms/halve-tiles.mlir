@@ -3,6 +3,15 @@
 //
 // RUN: mxfp4-opt %s --mxfp4-tile --mxfp4-specialize-warps --mxfp4-share-tiles --mxfp4-copy-ahead --mxfp4-halve-tiles --canonicalize --split-input-file | FileCheck %s
 // RUN: mxfp4-opt %s --mxfp4-tile --mxfp4-specialize-warps --mxfp4-share-tiles --mxfp4-copy-ahead --mxfp4-halve-tiles --mxfp4-lower-program --cse --canonicalize --split-input-file | FileCheck %s --check-prefix=LOWER
+// RUN: mxfp4-opt %s --mxfp4-tile --mxfp4-specialize-warps --mxfp4-share-tiles --mxfp4-copy-ahead --canonicalize --split-input-file \
+// RUN:   | sed "s/dense<0.000000e+00> : vector<2x1x4xf32>/dense<1.000000e+00> : vector<2x1x4xf32>/" \
+// RUN:   | mxfp4-opt --mxfp4-halve-tiles --split-input-file | FileCheck %s --check-prefix=ONES
+
+// Sums that begin from other numbers than zeros are not halved.
+// ONES-LABEL: gpu.func @mxfp4_halves
+// ONES:         dense<1.000000e+00> : vector<2x1x4xf32>
+// ONES-NOT:     arith.shrui
+// ONES:         mxfp4.hand_out_tiles {{.*}} columns 2 to
 
 #schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 8,
   warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1,

@@ -233,9 +233,9 @@ def MXFP4_HandOutTilesOp : MXFP4_Op<"hand_out_tiles",
     With a schedule that has `half_tiles`, `columns` counts halves of tiles along N,
     and the last field is twice the number of the half that the tile begins with,
     plus 1 if the tile is this half alone. If T whole tiles and H halves without
-    another half take ceil((2T + H + P / 32) / P) half waves of P = `stride` CTAs, as
-    many whole tiles are handed out first as fill the whole waves among these; then
-    the halves of the other ones; then the H halves.
+    another half take ceil((2T + H + P / 32) / P) half waves of the P CTAs of the grid,
+    as many whole tiles are handed out first as fill the whole waves among these;
+    then the halves of the other ones; then the H halves.
 
     Example:
 

@@ -137,8 +137,8 @@ def LowerProgram : Pass<"mxfp4-lower-program"> {
     The thread that hands out tiles takes the number of the next tile early, ahead of
     everything that takes time, or late, when the queue has a slot for the tile. A
     number is taken late where the first tile is handed out elsewhere or ahead of
-    `griddepcontrol.wait`, and with promoted sums whose first interval has a loop of
-    its own. With `full_tiles_first`, tiles of one kind, activations of
+    `griddepcontrol.wait`, with counts of rows to wait for, and with promoted sums whose
+    first interval has a loop of its own. With `full_tiles_first`, tiles of one kind, activations of
     16 bits, weights that are decoded to registers, no expert ids and no rows that are
     brought, the thread decides at run time: late in launches of up to 16 tiles for
     each CTA, early in larger ones.
