@@ -58,8 +58,8 @@ static bool canHalve(TakeTilesOp tiles, KLoopOp loop) {
   auto reduce = onlyIn<ReduceSlicesOp>(tiles);
   auto store = onlyIn<StoreTileOp>(tiles);
   return loop.getOnly<TileMatmulOp>() &&
-         matchPattern(loop.getInits()[0], m_AnyZeroFloat()) && reduce && store &&
-         reduce.getAccumulator() == loop.getResult(0) &&
+         matchPattern(loop.getInits()[0], m_AnyZeroFloat()) && reduce &&
+         store && reduce.getAccumulator() == loop.getResult(0) &&
          reduce.getBuffer().getDefiningOp<SharedBufferOp>() &&
          store.getAccumulator() == reduce.getResult();
 }

@@ -213,8 +213,8 @@ static void countLast(ImplicitLocOpBuilder &b, HandOutTilesOp op,
 /// takes time. With few tiles, with promoted sums, with counts to wait for, and
 /// where the first tile is handed out elsewhere, or ahead of
 /// `griddepcontrol.wait`, it is taken when there is a slot for its tile (and
-/// behind the wait): CTAs begin and end tiles at different times, and some would
-/// take the numbers of tiles that others could begin earlier.
+/// behind the wait): CTAs begin and end tiles at different times, and some
+/// would take the numbers of tiles that others could begin earlier.
 void mxfp4::lowerScheduler(HandOutTilesOp op, bool isFirstHandedOut) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
   const int64_t slots = op.getQueue().getType().getSlots();
