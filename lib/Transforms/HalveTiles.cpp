@@ -49,12 +49,26 @@ static KLoopOp loopOf(TakeTilesOp tiles) {
   return llvm::hasSingleElement(loops) ? *loops.begin() : KLoopOp();
 }
 
+/// What announces the bytes of a copy, beside it.
+static RingFillOp fillOf(BulkCopyWeightsOp copy) {
+  auto fills = copy->getBlock()->getOps<RingFillOp>();
+  return llvm::hasSingleElement(fills) ? *fills.begin() : RingFillOp();
+}
+
+/// Whether all copies of weights can be copies of half of them, ahead of loops
+/// over tiles, too.
+static bool canHalveCopies(WarpRolesOp roles) {
+  const WalkResult result = roles.walk([](BulkCopyWeightsOp copy) {
+    return copy.getPart() || !fillOf(copy) ? WalkResult::interrupt()
+                                           : WalkResult::advance();
+  });
+  return !result.wasInterrupted();
+}
+
 /// Whether a role does with a tile what it can do with half of one.
 static bool canHalve(TakeTilesOp tiles, KLoopOp loop) {
-  if (loop.getFills()) {
-    auto copy = onlyIn<BulkCopyWeightsOp>(loop);
-    return copy && !copy.getPart() && onlyIn<RingFillOp>(loop);
-  }
+  if (loop.getFills())
+    return bool(onlyIn<BulkCopyWeightsOp>(loop));
   auto reduce = onlyIn<ReduceSlicesOp>(tiles);
   auto store = onlyIn<StoreTileOp>(tiles);
   return loop.getOnly<TileMatmulOp>() &&
@@ -80,7 +94,7 @@ static std::variant<Kernel, StringRef> findKernel(WarpRolesOp roles) {
       return "a role has a loop over K in a branch, or none";
     if (!loop.getSchedule().toSchedule().halfTiles)
       return "its schedule has no half_tiles";
-    if (!canHalve(tiles, loop))
+    if (!canHalve(tiles, loop) || !canHalveCopies(roles))
       return "a role does not copy or multiply as mxfp4-specialize-warps "
              "leaves it";
   }
@@ -130,7 +144,7 @@ static void halveLoop(ImplicitLocOpBuilder &b, KLoopOp loop,
 /// A copy into a stage: its first block of rows.
 static void halveCopy(ImplicitLocOpBuilder &b, BulkCopyWeightsOp copy,
                       Value number) {
-  auto fill = onlyIn<RingFillOp>(copy->getParentOp());
+  RingFillOp fill = fillOf(copy);
   b.setInsertionPoint(fill);
   const int64_t bytes = layoutOf(copy.getSource().getType()).bytes();
   fill.getBytesMutable().assign(

@@ -6,6 +6,18 @@
 // RUN: mxfp4-opt %s --mxfp4-tile --mxfp4-specialize-warps --mxfp4-share-tiles --mxfp4-copy-ahead --canonicalize --split-input-file \
 // RUN:   | sed "s/dense<0.000000e+00> : vector<2x1x4xf32>/dense<1.000000e+00> : vector<2x1x4xf32>/" \
 // RUN:   | mxfp4-opt --mxfp4-halve-tiles --split-input-file | FileCheck %s --check-prefix=ONES
+// RUN: mxfp4-opt %s --mxfp4-tile --mxfp4-specialize-warps --mxfp4-share-tiles --mxfp4-copy-ahead --canonicalize --mxfp4-halve-tiles --canonicalize --split-input-file \
+// RUN:   | FileCheck %s --check-prefix=CANON
+
+// Canonicalized copies of one step ahead of the loop over tiles are in no loop.
+// CANON-LABEL: gpu.func @mxfp4_ahead
+// CANON:         mxfp4.role "copy"
+// CANON-NOT:       scf.for
+// CANON:           mxfp4.ring_fill
+// CANON:           mxfp4.bulk_copy_weights {{.*}} part %{{.*}} of 2
+// CANON:           mxfp4.bulk_copy_weights
+// CANON:           nvvm.griddepcontrol wait
+// CANON:         mxfp4.hand_out_tiles {{.*}} columns 3 to
 
 // Sums that begin from other numbers than zeros are not halved.
 // ONES-LABEL: gpu.func @mxfp4_halves
