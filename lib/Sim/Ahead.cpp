@@ -102,6 +102,23 @@ static bool hasAcquired(ExecContext &x, const Access &a, const Epoch *write) {
       });
 }
 
+void mxfp4::sim::keepFence(ExecContext &x) {
+  if (!x.g.opts.programmatic)
+    return;
+  if (!x.w.fenced)
+    x.c.fences.push_back(threadAccess(x, unsigned(__builtin_ctz(x.mask)), 0).e);
+  x.w.fenced |= x.mask;
+}
+
+bool mxfp4::sim::isFenced(ExecContext &x, const Access &a) {
+  if (a.is(Access::AnyLane) ? x.w.fenced != 0 : x.w.fenced >> a.lane & 1)
+    return true;
+  return hasAcquired(x, a, nullptr) ||
+         std::any_of(x.c.fences.begin(), x.c.fences.end(), [&](const Epoch &e) {
+           return happenedBefore(x.w, e, a.lane, a.is(Access::AnyLane));
+         });
+}
+
 bool mxfp4::sim::mayTouchAhead(ExecContext &x, uint64_t addr, uint64_t bytes,
                                const Access &a) {
   const AheadWork *work = workAhead(x);

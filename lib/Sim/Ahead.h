@@ -51,6 +51,13 @@ void loadCount(ExecContext &x, const MemRef &r, uint64_t addr, unsigned bytes,
 bool mayTouchAhead(ExecContext &x, uint64_t addr, uint64_t bytes,
                    const Access &a);
 
+/// Keeps a fence of the GPU that a launch which may begin early executes.
+void keepFence(ExecContext &x);
+
+/// Whether a fence or an acquired counter orders a thread behind the launches
+/// ahead of the one that let this one begin.
+bool isFenced(ExecContext &x, const Access &a);
+
 /// Whether a thread knows that the launch ahead has ended.
 bool knowsEnd(ExecContext &x, unsigned lane, bool anyLane);
 

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Ahead.h"
 #include "Decoder.h"
 #include "Rendezvous.h"
 #include "Sync.h"
@@ -52,12 +53,17 @@ void mxfp4::sim::syncStore(ExecContext &x, const MemRef &r, uint64_t addr,
 
 namespace {
 
+/// Of fences: their scope is the GPU, or the system.
+constexpr uint8_t kOfGpu = 1;
+
 /// A fence of acq_rel or sc: values that were read before the fence are
 /// acquired, and writes after the fence release.
-void execFence(ExecContext &x, const Inst &) {
+void execFence(ExecContext &x, const Inst &i) {
   acquire(x.w, x.w.pendingAcquire);
   x.w.pendingAcquire.clear();
   publish(x.w, x.w.released);
+  if (i.mods & kOfGpu)
+    keepFence(x);
 }
 
 /// fence.proxy.async: the async proxy may read everything that this warp knows
@@ -92,7 +98,8 @@ bool mxfp4::sim::decodeFence(Decoder &d) {
   if (d.base() == "membar") {
     if (d.take("proxy"))
       return d.fail("membar.proxy is not supported");
-    d.takeOneOf({"cta", "gl", "sys"}, 0);
+    if (d.takeOneOf({"cta", "gl", "sys"}, 0) > 0)
+      d.i.mods = kOfGpu;
     d.i.fn = execFence;
     return d.expectOps(0, 0);
   }
@@ -117,7 +124,8 @@ bool mxfp4::sim::decodeFence(Decoder &d) {
     return d.expectOps(0, 0);
   }
   d.takeOneOf({"acq_rel", "sc", "release", "acquire"}, 0);
-  d.takeOneOf({"cta", "cluster", "gpu", "sys"}, 0);
+  if (d.takeOneOf({"cta", "cluster", "gpu", "sys"}, 0) > 1)
+    d.i.mods = kOfGpu;
   d.take("sync_restrict::shared::cluster");
   d.take("sync_restrict::shared::cta");
   d.i.fn = mbar ? execInitFence : execFence;

@@ -166,6 +166,7 @@ struct Warp {
   uint32_t clusterPhase = 0;
   uint32_t registers = 0;  ///< setmaxnreg
   uint32_t gridWaited = 0; ///< Lanes: griddepcontrol.wait
+  uint32_t fenced = 0;     ///< Lanes: a fence, see Cta::fences.
   /// How many values of a counter of the launch ahead it has seen.
   std::map<uint64_t, size_t> countsSeen;
   Polled polled;
@@ -222,6 +223,8 @@ struct Cta {
   std::map<uint32_t, Mbarrier> mbarriers;
   std::map<uint64_t, std::pair<VectorClock, VectorClock>> syncVars;
   std::vector<Epoch> gridWaits; ///< griddepcontrol.wait, one a warp.
+  /// Of a launch that may begin early: fences of the GPU, one a warp.
+  std::vector<Epoch> fences;
   std::vector<AcquiredAhead> acquiredAhead;
   uint32_t numMbarAgents = 0;
   uint32_t liveWarps = 0;

@@ -120,15 +120,32 @@ static void checkInit(RaceChecker &k, const Access &a, GlobalRegion &r,
   }
 }
 
+/// A programmatic launch that reads what launches have written that have ended,
+/// before it waits: PTX has `griddepcontrol.wait` alone make it visible, and an
+/// L1 may hold what was there before. Copies of TMA pass by the L1.
+static void checkOlder(ExecContext &x, uint64_t addr, uint64_t bytes,
+                       const Access &a) {
+  if (a.is(Access::Async) || !x.g.opts.unended->hadBefore(addr, bytes) ||
+      isFenced(x, a) || x.known("dependency"))
+    return;
+  x.report("dependency",
+           std::string(a.what ? a.what : "this instruction") +
+               " reads global memory that an earlier launch has written, and "
+               "neither this thread nor one that it waited for has passed "
+               "griddepcontrol.wait or a fence.acq_rel.gpu",
+           a.lane, addr);
+}
+
 /// A programmatic launch: has the one ahead of it ended, as far as this thread
 /// knows?
 static void checkDependency(ExecContext &x, uint64_t addr, uint64_t bytes,
                             const Access &a) {
+  if (knowsEnd(x, a.lane, a.is(Access::AnyLane)))
+    return;
   const Unended *unended = x.g.opts.unended;
   if (unended && !a.is(Access::Write) && !unended->has(addr, bytes))
-    return;
-  if (knowsEnd(x, a.lane, a.is(Access::AnyLane)) ||
-      mayTouchAhead(x, addr, bytes, a))
+    return checkOlder(x, addr, bytes, a);
+  if (mayTouchAhead(x, addr, bytes, a))
     return;
   if (!x.known("dependency"))
     x.report("dependency",

@@ -8,9 +8,7 @@
 
 using namespace mxfp4::sim;
 
-bool Unended::has(uint64_t address, uint64_t bytes) const {
-  if (hasAll)
-    return true;
+bool Unended::isIn(const Pages &pages, uint64_t address, uint64_t bytes) {
   for (uint64_t at = address; at < address + bytes; ++at) {
     const auto page = pages.find(at / kPage);
     if (page == pages.end())
@@ -21,6 +19,14 @@ bool Unended::has(uint64_t address, uint64_t bytes) const {
   return false;
 }
 
+bool Unended::has(uint64_t address, uint64_t bytes) const {
+  return hasAll || isIn(pages, address, bytes);
+}
+
+bool Unended::hadBefore(uint64_t address, uint64_t bytes) const {
+  return isIn(ended, address, bytes);
+}
+
 void Unended::add(uint64_t address, uint64_t bytes) {
   for (uint64_t at = address; at < address + bytes; ++at)
     pages[at / kPage].set(at % kPage);
@@ -28,6 +34,8 @@ void Unended::add(uint64_t address, uint64_t bytes) {
 
 void Unended::clear() {
   hasAll = false;
+  for (const auto &[number, bits] : pages)
+    ended[number] |= bits;
   pages.clear();
 }
 

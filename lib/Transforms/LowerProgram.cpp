@@ -45,12 +45,22 @@ static RaggedGrid gridOf(Value table, Value offsets, ScheduleAttr attr) {
   grid.tileTokens = schedule.tileTokens;
   grid.tokenStep = schedule.heightStep();
   grid.fullFirst = schedule.fullTilesFirst;
-  grid.ahead = schedule.copiesAhead;
   if (schedule.isWide())
     grid.fewestRows = schedule.wideFrom;
   else if (schedule.wideFrom != 0)
     grid.mostRows = schedule.wideFrom - 1;
   return grid;
+}
+
+/// Whether the table is built before the kernel ahead has ended: its kernel has
+/// not waited yet.
+static bool isBuiltAhead(BuildTileTableOp op) {
+  const auto isWait = [](NVVM::GriddepcontrolOp control) {
+    return control.getKind() == NVVM::GridDepActionKind::wait;
+  };
+  return isa<gpu::GPUFuncOp>(op->getParentOp()) &&
+         llvm::none_of(op->getBlock()->getOps<NVVM::GriddepcontrolOp>(),
+                       isWait);
 }
 
 /// The first warp fills the table, and all wait for it. Another warp fills the
@@ -61,6 +71,7 @@ static void lowerTable(BuildTileTableOp op) {
   grid.error = op.getError();
   grid.rows = op.getRows();
   grid.orLess = op.getOrLess();
+  grid.ahead = isBuiltAhead(op);
   // A table directly in a module has nothing behind it.
   auto first = dyn_cast_or_null<HandOutFirstOp>(op->getNextNode());
   if (first) {

@@ -1,6 +1,7 @@
 // A kernel with counts of the rows that the kernel ahead stores: the warp that
 // hands out tiles waits for the groups of each tile, and for the whole of the
-// kernel ahead behind its last tile.
+// kernel ahead behind its last tile. The table is built before, from offsets
+// that are older than the kernel ahead: a fence is ahead of their loads.
 //
 // RUN: mxfp4-opt %s --mxfp4-tile --mxfp4-specialize-warps --mxfp4-share-tiles --mxfp4-await-groups --canonicalize --split-input-file | FileCheck %s
 // RUN: mxfp4-opt %s --mxfp4-tile --mxfp4-specialize-warps --mxfp4-share-tiles --mxfp4-await-groups --mxfp4-lower-program --canonicalize --split-input-file | FileCheck %s --check-prefix=LOWER
@@ -25,6 +26,11 @@
 // behind its own: it waits for these groups, too.
 // LOWER-LABEL: gpu.func @mxfp4_rows
 // LOWER-SAME:    %[[AWAITED:[^ ]*]]: memref<2xi32> {mxfp4.arg = #mxfp4.arg<awaited
+// LOWER-NOT:     nvvm.griddepcontrol
+// LOWER:         scf.if
+// LOWER-NEXT:      llvm.fence syncscope("device") acq_rel
+// LOWER:           memref.load
+// LOWER:           gpu.barrier
 // LOWER-NOT:     nvvm.griddepcontrol
 // LOWER:         %[[E:.*]], %[[R:.*]], %[[V:.*]], %{{.*}} = mxfp4.locate_tile
 // LOWER:         %[[STEPS:.*]] = arith.ceildivui %[[V]], %c8

@@ -37,8 +37,9 @@ LATE = kernel(WAIT, LET)
 AT_ONCE = kernel(LET, WAIT)
 LAST = kernel(WAIT)
 """Lets the next kernel begin when it has ended itself."""
-AHEAD = kernel(behind=f"{WAIT} {LET}")
-"""Loads before it waits."""
+FENCE = "fence.acq_rel.gpu;"
+AHEAD = kernel(FENCE, behind=f"{WAIT} {LET}")
+"""Loads before it waits, and behind a fence: an L1 may hold what was there before."""
 
 
 class Chain:
@@ -64,6 +65,43 @@ def test_the_word_of_a_launch_that_has_ended_is_read_ahead() -> None:
     assert not chain.found(AHEAD, 1, 3)  # the first launch has ended
     assert not chain.found(AHEAD, 2, 0)  # and so has the second
     assert chain.found(AHEAD, 0, 3) == {"dependency"}  # of the launch ahead
+
+
+@pytest.mark.parametrize(
+    ("ahead", "is_enough"),
+    [
+        ((), False), ((FENCE,), True), (("fence.sc.sys;",), True), (("membar.gl;",), True),
+        (("fence.acq_rel.cta;",), False), (("membar.cta;",), False),
+        (("fence.proxy.async.global;",), False),
+    ],
+)  # fmt: skip
+def test_a_fence_is_ahead_of_what_is_read_ahead(ahead: tuple[str, ...], is_enough: bool) -> None:
+    chain = Chain()
+    assert not chain.found(LATE, 0, 1)
+    assert not chain.found(LATE, 0, 2)
+    found = chain.found(kernel(*ahead, behind=f"{WAIT} {LET}"), 1, 3)
+    assert found == (set() if is_enough else {"dependency"})
+
+
+def fenced_by(warp: int, meets: str) -> str:
+    """A kernel in which one warp has a fence, and the second one reads ahead."""
+    only = f"mov.u32 %r2, %tid.x; shr.u32 %r2, %r2, 5; setp.eq.u32 %p1, %r2, {warp}; @%p1 {FENCE}"
+    last = f"setp.ne.u32 %p1, %r2, 1; @%p1 bra end; ld.global.b32 %r1, [%d1]; end: {WAIT} {LET}"
+    return kernel(only, meets, last).replace(".reg .b32", ".reg .pred %p<2>; .reg .b32")
+
+
+@pytest.mark.parametrize(
+    ("warp", "meets", "is_enough"),
+    [(0, "bar.sync 0;", True), (0, "", False), (1, "", True)],
+)
+def test_a_barrier_hands_a_fence_on(warp: int, meets: str, is_enough: bool) -> None:
+    chain = Chain()
+    for target in (1, 2):
+        assert not chain.found(LATE, 0, target)
+    words: list[DeviceArray | int | bytes | None] = [chain.words[1], chain.words[3]]
+    ptx = fenced_by(warp, meets)
+    hazards = {hazard["check"] for hazard in launch(chain.driver, ptx, "k", words, block=64)}
+    assert ("dependency" in hazards) != is_enough
 
 
 def test_kernels_ahead_of_one_that_lets_the_next_begin_at_once_may_still_run() -> None:

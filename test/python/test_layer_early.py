@@ -114,8 +114,9 @@ LEAST = r"(sub\.s32 \t%r\d+, %r\d+, %r\d+;\s+mul\.lo\.s32 \t%r\d+, %r\d+, )832;"
         {"down_counted": edit(r"fence\.proxy\.async\.global;", "")},
         {"down_counted": edit(r"ld\.acquire\.gpu", "ld.relaxed.gpu")},
         {"gate_up_counted": edit(r"red\.release\.gpu", "red.relaxed.gpu")},
+        {"down_counted": lambda ptx: ptx.replace("fence.acq_rel.gpu;", "", 1)},
     ],
-    ids=["waits for too little", "no proxy fence", "no acquire", "no release"],
+    ids=["waits for too little", "no proxy fence", "no acquire", "no release", "no fence"],
 )
 def test_kernels_that_do_not_wait_for_all_rows_are_found(
     run: Callable[..., None], changes: dict[str, Change]

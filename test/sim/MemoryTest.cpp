@@ -44,8 +44,13 @@ TEST(Unended, HasTheBytesThatWereWritten) {
   EXPECT_TRUE(some.has(8192, 91809)) << "behind pages that have none";
   EXPECT_FALSE(some.has(8192, 91808));
   EXPECT_FALSE(some.has(100001, 100000));
+  EXPECT_FALSE(some.hadBefore(0, 200000)) << "none has ended";
   some.clear();
   EXPECT_FALSE(some.has(0, 200000));
+  EXPECT_FALSE(some.hadBefore(0, 4094));
+  EXPECT_TRUE(some.hadBefore(4097, 1));
+  EXPECT_TRUE(some.hadBefore(8192, 91809));
+  EXPECT_FALSE(some.hadBefore(100001, 100000));
 }
 
 TEST(Memory, CacheHintOperand) {

@@ -66,7 +66,9 @@ def MXFP4_BuildTileTableOp : MXFP4_Op<"build_tile_table"> {
     `mxfp4.for_tiles` searches (`mxfp4.locate_tile` says what the table holds).
     All threads see the table behind the operation. Bad offsets leave a table
     without tiles and set bit 0 of the error word. Offsets end at the number of
-    rows, or with `or_less` at any row up to it.
+    rows, or with `or_less` at any row up to it. In a kernel that has not waited for
+    the kernel ahead (`griddepcontrol.wait`) before the operation, a fence of the GPU
+    comes ahead of the offsets' loads: an L1 may hold older ones.
 
     Example:
 

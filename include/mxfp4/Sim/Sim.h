@@ -105,14 +105,19 @@ public:
   std::shared_ptr<const AheadWork> work;
 
   bool has(uint64_t address, uint64_t bytes) const;
+  /// Whether launches that have ended since wrote one of these bytes.
+  bool hadBefore(uint64_t address, uint64_t bytes) const;
   void add(uint64_t address, uint64_t bytes);
   void add(const Unended &other);
+  /// All these launches have ended.
   void clear();
 
 private:
   static constexpr uint64_t kPage = 4096;
+  using Pages = std::map<uint64_t, std::bitset<kPage>>;
+  static bool isIn(const Pages &pages, uint64_t address, uint64_t bytes);
   bool hasAll = true;
-  std::map<uint64_t, std::bitset<kPage>> pages;
+  Pages pages, ended;
 };
 
 struct Options {
