@@ -18,6 +18,7 @@ pytest.importorskip("transformers", reason="see tools/setup --models")
 
 from mxfp4 import Checkpoint, Error, kernels, torch_layer  # noqa: E402
 from mxfp4.integrations import check_gpt_oss as check  # noqa: E402
+from mxfp4.integrations import gpt_oss_modules, gpt_oss_quantizer  # noqa: E402
 from mxfp4.integrations import transformers as ours  # noqa: E402
 from mxfp4.layer_spec import LayerSpec  # noqa: E402
 from mxfp4.make_checkpoint import Shape, make_checkpoint  # noqa: E402
@@ -97,7 +98,7 @@ def test_a_loaded_model_has_no_dequantised_weights(folder: Path, models: check.M
     stored = sum(t.nbytes for t in source.experts.values())
     packed = sum(b.nbytes for n, b in model.named_buffers() if n.endswith("packed"))
     assert stored <= packed <= 2 * stored, "padded to 64 x 64, and no more"
-    assert model.config.quantization_config.quant_method == ours.METHOD
+    assert model.config.quantization_config.quant_method == gpt_oss_quantizer.METHOD
     assert ours.prepare(model) == 0, "the CPU needs no kernels"
 
 
@@ -190,7 +191,7 @@ def test_scales_that_do_not_fold_are_packed_raw(copy: Path, models: check.Models
 @torch.no_grad()
 def test_a_block_is_one_operator(models: check.Models, monkeypatch: pytest.MonkeyPatch) -> None:
     block = models.ours.model.layers[1].mlp
-    assert isinstance(block, ours.Block)
+    assert isinstance(block, gpt_oss_modules.Block)
     x = torch.randn(2, 3, TINY.hidden_size).bfloat16()
     called: list[str] = []
     for name in ("moe", "moe_with_routing"):
