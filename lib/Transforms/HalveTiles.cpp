@@ -49,7 +49,7 @@ static KLoopOp loopOf(TakeTilesOp tiles) {
   return llvm::hasSingleElement(loops) ? *loops.begin() : KLoopOp();
 }
 
-/// What announces the bytes of a copy, beside it.
+/// What announces the bytes of a copy, in the same block.
 static RingFillOp fillOf(BulkCopyWeightsOp copy) {
   auto fills = copy->getBlock()->getOps<RingFillOp>();
   return llvm::hasSingleElement(fills) ? *fills.begin() : RingFillOp();
