@@ -26,6 +26,7 @@ from measured import (
     PARALLEL_H200,
     ROOT,
     ROUTING_H200,
+    bound_by_weights,
 )
 
 FIGURE = r"(\d+(?:\.\d+)?(?:\s+to\s+\d+(?:\.\d+)?)?)"
@@ -154,7 +155,7 @@ def fp8() -> list[Claim]:
     many = [r for r in rows if r["experts"] == 32 and r["tokens"] >= 1024]
     some, most = ([r for r in many if (r["tokens"] > 1024) == is_most] for is_most in (False, True))
     single = [r for r in rows if r["experts"] == 1]
-    bound = [r for r in rows if r["tokens"] <= 2 * r["experts"]]
+    bound = bound_by_weights(rows)
     ours = ("fp8 fast", "fp8")
     found = [
         ("`fast` is # times as fast as bf16 with 1024 tokens and # times from 4096 tokens on;"
@@ -168,6 +169,10 @@ def fp8() -> list[Claim]:
           spans(rows, "dense fp8", "fp8")]),
         ("Where weights decide, FP8 is # times as fast as bf16",
          [span(times(r, "register", name) for r in bound for name in ours)]),
+        ("bf16 has # of the speed of the read there, and FP8 #. A kernel that took as long as the"
+         " read would be # times as fast as bf16.",
+         [spans(bound, "read"), span(times(r, "read", name) for r in bound for name in ours),
+          spans(bound, "register", "read")]),
         ("humming is slower than both in each case: # times the time of `promoted 512`",
          [spans(rows, "humming fp8", "fp8")]),
     ]  # fmt: skip

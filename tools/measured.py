@@ -58,6 +58,11 @@ def quotient(row: dict[str, Any], above: str, below: str) -> str:
     return f"{times[0] / times[1]:.2f}" if all(times) else "-"
 
 
+def bound_by_weights(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Cases of top 4 with at most eight rows per expert on average: reading weights decides."""
+    return [r for r in rows if r["tokens"] <= 2 * r["experts"]]
+
+
 def dated(what: dict[str, Any], source: str) -> str:
     """The sentence below a table."""
     return f"*{what['gpu']}, {what['date']}, microseconds; from [{source}]({source}).*"

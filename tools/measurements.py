@@ -28,6 +28,7 @@ from measured import (
     PARALLEL_H200,
     ROOT,
     ROUTING_H200,
+    bound_by_weights,
     cell,
     dated,
     quotient,
@@ -69,6 +70,22 @@ def fp8_matmul(page: str) -> str:
     ]  # fmt: skip
     head = ["E", "N x K", "T", *shown.values(), "bf16 / promoted", "bf16 / fast",
             "cuBLAS / promoted", "cuBLAS fast / fast"]  # fmt: skip
+    return f"{table(head, lines)}\n\n{dated(FP8_H200['facts'], 'fp8-h200.json')}"
+
+
+def fp8_few(page: str) -> str:
+    """How far matmuls with few rows are from the read, in bf16 and in FP8."""
+    shown = {"read": COLUMNS["read"], "register": "bf16", "fp8": "FP8 promoted", "fp8 fast": "fast"}
+    lines = [
+        [str(row["experts"]), f"{row['n']} x {row['k']}", str(row["tokens"]),
+         *(cell(row, c) for c in shown),
+         *(quotient(row, "read", c) for c in shown if c != "read"),
+         quotient(row, "register", "fp8"), quotient(row, "register", "fp8 fast"),
+         quotient(row, "register", "read")]
+        for row in bound_by_weights(FP8_H200["rows"])
+    ]  # fmt: skip
+    head = ["E", "N x K", "T", *shown.values(), "read / bf16", "read / promoted", "read / fast",
+            "bf16 / promoted", "bf16 / fast", "bf16 / read"]  # fmt: skip
     return f"{table(head, lines)}\n\n{dated(FP8_H200['facts'], 'fp8-h200.json')}"
 
 
@@ -175,6 +192,7 @@ TABLES: dict[str, Callable[[str], str]] = {
     "models": models,
     "parallel": parallel,
     "fp8": fp8_matmul,
+    "fp8-few": fp8_few,
     "routings": routings,
     "many": many,
     "matmul": matmul,
