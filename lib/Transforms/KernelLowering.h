@@ -132,6 +132,12 @@ void populateHopperLowering(const mlir::LLVMTypeConverter &converter,
 void populateRowCopyLowering(const mlir::LLVMTypeConverter &converter,
                              mlir::RewritePatternSet &patterns);
 
+/// Whether a kernel of 8-bit numbers has accumulators of so many tokens that
+/// its blocks should hand them on as scalars; and what makes them do so, in the
+/// lowered kernel.
+bool hasTallSums(mlir::gpu::GPUFuncOp kernel);
+void splitSums(mlir::LLVM::LLVMFuncOp kernel);
+
 /// The type of accumulators, and the operations of `vector` on them.
 void populateAccumulatorLowering(mlir::LLVMTypeConverter &converter,
                                  mlir::RewritePatternSet &patterns);

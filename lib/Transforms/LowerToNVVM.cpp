@@ -33,6 +33,7 @@
 #include "mlir/Dialect/Vector/Transforms/VectorRewritePatterns.h"
 #include "mlir/Transforms/DialectConversion.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace mxfp4 {
 #define GEN_PASS_DEF_LOWERTONVVM
@@ -98,6 +99,11 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
       return signalPassFailure();
 
     getOperation()->walk([](scf::ForOp loop) { keepRolled(loop); });
+    llvm::StringSet<> tall;
+    getOperation()->walk([&](gpu::GPUFuncOp kernel) {
+      if (hasTallSums(kernel))
+        tall.insert(kernel.getName());
+    });
     // Kernels count rows, tiles, slots and steps in `index`, and these numbers
     // fit into 31 bits (the launch contract bounds rows and tiles). Addresses
     // of large buffers are computed in 64 bits.
@@ -125,7 +131,11 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
     target.addLegalOp<UnrealizedConversionCastOp>();
     if (failed(
             applyFullConversion(getOperation(), target, std::move(patterns))))
-      signalPassFailure();
+      return signalPassFailure();
+    getOperation()->walk([&](LLVM::LLVMFuncOp kernel) {
+      if (tall.contains(kernel.getName()))
+        splitSums(kernel);
+    });
   }
 };
 

@@ -6,6 +6,8 @@
 !w = memref<3x2x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
 !x = memref<3x16x64xbf16, #gpu.address_space<workgroup>>
 !x40 = memref<3x40x64xbf16, #gpu.address_space<workgroup>>
+!x96 = memref<3x96x64xbf16, #gpu.address_space<workgroup>>
+!x96b = memref<3x96x128xf8E4M3FN, #gpu.address_space<workgroup>>
 !tile = memref<64x64xbf16, #gpu.address_space<workgroup>>
 !blocks = memref<192x64xbf16, #gpu.address_space<workgroup>>
 !barriers = memref<3xi64, #gpu.address_space<workgroup>>
@@ -532,6 +534,69 @@ gpu.module @kernels {
     %done = mxfp4.wgmma_wait %r : vector<5x4xf32>
     %part = vector.extract %done[4] : vector<4xf32> from vector<5x4xf32>
     memref.store %part, %y[%c0] : memref<1xvector<4xf32>>
+    gpu.return
+  }
+
+  // Tall tiles of 8-bit numbers: a branch hands on each of a thread's 48 sums as a
+  // scalar, and so does a loop. Lower tiles and those of bf16 hand on an array.
+
+  // CHECK-LABEL: llvm.func @tall_sums
+  // CHECK:         llvm.br ^{{[^:]*}} : i32{{(, f32){48}[)]}}
+  // CHECK-NEXT:  ^{{[^:]*}}: i32{{(, %[^:]*: f32){48}[)]}}:
+  // CHECK-NOT:     ^{{.*}}: !llvm.array
+  // CHECK:         llvm.return
+  gpu.func @tall_sums(%y: memref<1xf32>, %i: i32, %more: i1) kernel {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %zero = arith.constant dense<0.0> : vector<12x4xf32>
+    %all = gpu.dynamic_shared_memory : !smem
+    %sx = memref.view %all[%c0][] : !smem to !x96b
+    %steps = arith.index_cast %i : i32 to index
+    %a = arith.constant dense<1.0> : vector<4xf8E5M2>
+    %r = scf.for %step = %c0 to %steps step %c1 iter_args(%sums = %zero)
+        -> (vector<12x4xf32>) {
+      %wide = scf.if %more -> (vector<12x4xf32>) {
+        %1 = mxfp4.wgmma %sums
+            a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a :
+              vector<4xf8E5M2>)
+            b(%sx[%c0]) columns 12 : vector<12x4xf32>, !x96b
+        scf.yield %1 : vector<12x4xf32>
+      } else {
+        %2 = mxfp4.wgmma %sums
+            a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a :
+              vector<4xf8E5M2>)
+            b(%sx[%c0]) columns 6 : vector<12x4xf32>, !x96b
+        scf.yield %2 : vector<12x4xf32>
+      }
+      scf.yield %wide : vector<12x4xf32>
+    }
+    %done = mxfp4.wgmma_wait %r : vector<12x4xf32>
+    %part = vector.extract %done[11, 2] : f32 from vector<12x4xf32>
+    memref.store %part, %y[%c0] : memref<1xf32>
+    gpu.return
+  }
+
+  // CHECK-LABEL: llvm.func @tall_sums_of_bf16
+  // CHECK:       ^{{.*}}: !llvm.array<12 x array<4 x f32>>
+  // CHECK:         llvm.return
+  gpu.func @tall_sums_of_bf16(%y: memref<1xf32>, %i: i32) kernel {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %zero = arith.constant dense<0.0> : vector<12x4xf32>
+    %all = gpu.dynamic_shared_memory : !smem
+    %sx = memref.view %all[%c0][] : !smem to !x96
+    %steps = arith.index_cast %i : i32 to index
+    %a = arith.constant dense<1.0> : vector<2xbf16>
+    %r = scf.for %step = %c0 to %steps step %c1 iter_args(%sums = %zero)
+        -> (vector<12x4xf32>) {
+      %1 = mxfp4.wgmma %sums
+          a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+          b(%sx[%c0]) columns 12 : vector<12x4xf32>, !x96
+      scf.yield %1 : vector<12x4xf32>
+    }
+    %done = mxfp4.wgmma_wait %r : vector<12x4xf32>
+    %part = vector.extract %done[11, 2] : f32 from vector<12x4xf32>
+    memref.store %part, %y[%c0] : memref<1xf32>
     gpu.return
   }
 

