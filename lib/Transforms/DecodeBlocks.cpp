@@ -228,8 +228,7 @@ struct Side {
   const Decode &decode;
 
   Side(const Decode &decode, bool codes);
-  std::optional<Arrangement> arrange(ArrayRef<int64_t> shape,
-                                     int64_t kept) const;
+  std::optional<Arrangement> arrange(RankedTensorType type, int64_t kept) const;
 };
 
 } // namespace
@@ -241,8 +240,8 @@ Side::Side(const Decode &decode, bool codes)
   if (!codes)
     (void)takeLow(trailing.back(), decode.blocksPerScale);
   if (codes) {
-    const bool isBytes = tensorType(value).getElementType().isInteger(8);
-    trailing.push_back({Digit{Decode::kInBlock, isBytes ? 16 : 32, 1, 0}});
+    trailing.push_back(
+        {Digit{Decode::kInBlock, decode.codesAreBytes() ? 16 : 32, 1, 0}});
   }
   const SmallVector<unsigned> dims = decode.leading();
   leading = dims.size();
@@ -256,8 +255,11 @@ Side::Side(const Decode &decode, bool codes)
 
 /// The order of a tensor of which the first `kept` dimensions, which are the
 /// leading ones of the values or those that the values are a slice of, stay.
-std::optional<Arrangement> Side::arrange(ArrayRef<int64_t> shape,
+std::optional<Arrangement> Side::arrange(RankedTensorType type,
                                          int64_t kept) const {
+  SmallVector<int64_t> shape(type.getShape());
+  if (isWord(type))
+    shape.push_back(type.getElementTypeBitWidth() / 8);
   ElementIndex from;
   SmallVector<Digits> groups;
   if (leading) {
@@ -275,8 +277,7 @@ std::optional<Arrangement> Side::arrange(ArrayRef<int64_t> shape,
 bool mxfp4::canMakeBlocks(const Decode &decode) {
   for (bool codes : {true, false}) {
     const Side side(decode, codes);
-    if (!side.arrange(tensorType(side.value).getShape(),
-                      side.leading.value_or(0)))
+    if (!side.arrange(tensorType(side.value), side.leading.value_or(0)))
       return false;
   }
   return true;
@@ -286,8 +287,14 @@ std::pair<Value, Value> mxfp4::makeBlocks(OpBuilder &b, Location loc,
                                           const Decode &decode) {
   const auto convert = [&](const Side &side, OpBuilder &b, Value value,
                            int64_t leading) -> Value {
+    const std::optional<Arrangement> order =
+        side.arrange(tensorType(value), leading);
+    if (isWord(value.getType()))
+      value = bytesOfWords(b, loc, value,
+                           side.trailing.size() == 1 ? ArrayRef<unsigned>()
+                                                     : decode.nibbles);
     RankedTensorType type = tensorType(value);
-    value = side.arrange(type.getShape(), leading)->apply(b, loc, value);
+    value = order->apply(b, loc, value);
     const bool isBytes = type.getElementType().isInteger(8);
     if (side.trailing.size() == 1) {
       type = tensorType(value).clone(b.getI8Type());

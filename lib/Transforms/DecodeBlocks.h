@@ -20,6 +20,11 @@ bool canMakeBlocks(const Decode &decode);
 std::pair<mlir::Value, mlir::Value>
 makeBlocks(mlir::OpBuilder &b, mlir::Location loc, const Decode &decode);
 
+/// The bytes of words, `... x bytes` with the lowest first. `nibbles`: the
+/// order of a word's nibbles in its bytes; if empty, the one that they have.
+mlir::Value bytesOfWords(mlir::OpBuilder &b, mlir::Location loc,
+                         mlir::Value words, llvm::ArrayRef<unsigned> nibbles);
+
 /// The slice of a tensor with other trailing dimensions, whole, that `slice` is
 /// of one with the same `leading` dimensions.
 mlir::Value sliceLeading(mlir::OpBuilder &b, mlir::tensor::ExtractSliceOp slice,

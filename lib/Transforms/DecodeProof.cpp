@@ -8,6 +8,7 @@
 #include "DecodeTable.h"
 #include "DecodeVerdict.h"
 #include "ScalarEval.h"
+#include "TensorType.h"
 
 #include "mxfp4/Core/Format.h"
 
@@ -123,9 +124,9 @@ private:
   std::optional<Digit> digitInBlock(ArrayRef<int64_t> values, int64_t size);
   LogicalResult findPositions();
   bool findK(int64_t shared);
-  bool isBytes() const {
-    return getElementTypeOrSelf(decode.codes.getType()).isInteger(8);
-  }
+  LogicalResult findNibbles();
+  /// Whether two codes are one leaf.
+  bool hasBytes() const { return decode.codeType.isInteger(8); }
 
   const DecodeCandidate &candidate;
   const Promises &promises;
@@ -159,25 +160,53 @@ LogicalResult Prover::findRoles(ArrayRef<SmallVector<unsigned>> leaves) {
   const unsigned scale = isShared(first) ? first : second;
   decode.scales = graph[scale].tensor;
   decode.scalesIndex = graph[scale].index;
+  decode.scaleType = graph[scale].type;
   for (ArrayRef<unsigned> here : leaves) {
     const ScalarNode &code = graph[here[0] == scale ? here[1] : here[0]];
-    if (decode.codes && decode.codes != code.tensor)
+    if (decode.codes &&
+        (decode.codes != code.tensor || decode.codeType != code.type))
       return miss(why, "the codes of a block must be in one tensor");
     decode.codes = code.tensor;
+    decode.codeType = code.type;
     codeAt.push_back(code.index);
   }
   if (isa<Float4E2M1FNType>(graph[scale].type) ||
       graph[scale].type.isInteger(4))
     return miss(why, "scales must be i8 or f8E8M0FNU");
-  if (isa<Float8E8M0FNUType>(getElementTypeOrSelf(decode.codes.getType())))
+  if (isa<Float8E8M0FNUType>(decode.codeType))
     return miss(why, "codes must be i8, i4 or f4E2M1FN");
+  return decode.codesAreWords() ? findNibbles() : success();
+}
+
+/// The order of the codes in their words, which is any, but the same in each.
+LogicalResult Prover::findNibbles() {
+  const unsigned count = tensorType(decode.codes).getElementTypeBitWidth() / 4;
+  for (unsigned i = 0; i < count; ++i)
+    decode.nibbles.push_back(i);
+  if (hasBytes())
+    return success();
+  SmallVector<unsigned> order;
+  for (auto [j, at] : llvm::enumerate(codeAt)) {
+    const std::optional<int64_t> nibble = knownValue(at.back());
+    if (nibble && order.size() < count)
+      order.push_back(*nibble);
+    if (!nibble || *nibble != order[j & (count - 1)])
+      return miss(why, "each word must have the codes of " + Twine(count) +
+                           " neighbouring positions along K, in one order");
+    // From here on, the position is that of a byte whose nibbles are in order.
+    at.back().clear();
+    appendDigit(at.back(), Digit::known((j & (count - 1)) / 2, count / 2));
+  }
+  if (!std::is_permutation(order.begin(), order.end(), decode.nibbles.begin()))
+    return miss(why, "each nibble of a word must be the code of one position");
+  decode.nibbles = order;
   return success();
 }
 
 /// The digit of the position in the block that has these values.
 std::optional<Digit> Prover::digitInBlock(ArrayRef<int64_t> values,
                                           int64_t size) {
-  const unsigned perElement = isBytes() ? 2 : 1;
+  const unsigned perElement = decode.codesAreBytes() ? 2 : 1;
   for (int64_t divisor = 1; divisor < kScaleBlock; divisor *= 2) {
     bool fits = true;
     for (auto [j, value] : llvm::enumerate(values))
@@ -191,8 +220,11 @@ std::optional<Digit> Prover::digitInBlock(ArrayRef<int64_t> values,
 /// One position for all codes of a block, with a digit for that in the block.
 LogicalResult Prover::findPositions() {
   const auto fail = [&] {
-    return miss(why, "position k along K must take code k, the low nibble of a "
-                     "byte first");
+    return miss(why, decode.codesAreWords()
+                         ? "words along K must have the codes of neighbouring "
+                           "positions, word k after word k - 1"
+                         : "position k along K must take code k, the low "
+                           "nibble of a byte first");
   };
   for (unsigned dim = 0; dim < codeAt[0].size(); ++dim) {
     Digits digits;
@@ -283,7 +315,7 @@ LogicalResult Prover::prove() {
       swapped(candidate.type, promises);
   for (unsigned j = 0; j < kScaleBlock; ++j) {
     auto root = candidate.element(all, block.index(j, candidate.shape));
-    const unsigned parity = isBytes() ? j % 2 : 0;
+    const unsigned parity = hasBytes() ? j % 2 : 0;
     if (!root || !done.try_emplace({*root, parity}, true).second)
       continue;
     SmallVector<unsigned> leaves = leavesOf(all, *root);
@@ -296,7 +328,7 @@ LogicalResult Prover::prove() {
     swapped.compare(table, 1 - parity);
   }
   // Some have the high nibble of a byte first.
-  decode.highFirst = isBytes() && failed(verdict.result(nullptr)) &&
+  decode.highFirst = hasBytes() && failed(verdict.result(nullptr)) &&
                      succeeded(swapped.result(nullptr));
   if (decode.highFirst)
     return success();

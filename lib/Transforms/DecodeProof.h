@@ -28,7 +28,13 @@ struct Decode {
   static constexpr unsigned kInBlock = Digit::kKnown - 1;
 
   mlir::Value codes, scales;
-  /// For each dimension, digits of the values' dimensions and of the block.
+  /// What one of them is: a part of an element where an element is a word.
+  mlir::Type codeType, scaleType;
+  /// The nibbles of a word in the order of their values; empty where codes are
+  /// in no words.
+  llvm::SmallVector<unsigned> nibbles;
+  /// For each dimension, digits of the values' dimensions and of the block; of
+  /// words, also for the bytes of a word, the lowest first.
   ElementIndex codesIndex, scalesIndex;
   /// Whether the first of two values is the high nibble of their byte.
   bool highFirst = false;
@@ -43,6 +49,12 @@ struct Decode {
   llvm::SmallVector<unsigned> leading() const;
   /// K / 32.
   int64_t numBlocks() const;
+  bool codesAreWords() const { return isWord(codes.getType()); }
+  bool scalesAreWords() const { return isWord(scales.getType()); }
+  /// Whether two codes are in a byte, of a word or not.
+  bool codesAreBytes() const {
+    return codeType.isInteger(8) || codesAreWords();
+  }
 };
 
 /// Values that may be decoded: how one of them is computed.

@@ -126,6 +126,18 @@ void Runner::findClasses() {
 
 static Bounded exactly(uint64_t bits) { return ScalarBounds{bits, bits}; }
 
+/// The number that the pieces of another one make.
+static uint64_t putTogether(const ScalarNode &node, uint64_t from) {
+  uint64_t value = 0;
+  for (auto [bit, piece] : llvm::enumerate(node.pieces)) {
+    assert(piece != ScalarNode::kUnknown && "a leaf knows its bits");
+    const uint64_t is =
+        piece >= 0 ? from >> piece & 1 : piece == ScalarNode::kOne;
+    value |= is << bit;
+  }
+  return value;
+}
+
 Bounded Runner::Action::lookUp(llvm::ArrayRef<uint64_t> at) const {
   uint64_t flat = 0;
   for (auto [size, number] : llvm::zip_equal(shape, at)) {
@@ -164,6 +176,8 @@ Bounded Runner::compute(unsigned node, unsigned byte, unsigned group,
   if (n.kind == Kind::Select)
     return bounds[1];
   const bool isExact = operands.size() == bounds.size();
+  if (n.kind == Kind::Pieces)
+    return isExact ? exactly(putTogether(n, operands[0])) : std::nullopt;
   if (n.kind == Kind::Lookup)
     return isExact ? action.lookUp(operands) : std::nullopt;
   if (isExact && action.exact)

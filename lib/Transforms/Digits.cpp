@@ -38,6 +38,19 @@ std::optional<int64_t> mxfp4::knownValue(const Digits &digits) {
   return std::nullopt;
 }
 
+std::optional<int64_t> mxfp4::largestPosition(const Digits &digits) {
+  int64_t value = 0;
+  for (const Digit &digit : digits) {
+    if (ShapedType::isDynamic(digit.size) || digit.size > (1 << 30))
+      return std::nullopt;
+    value =
+        value * digit.size + (digit.isKnown() ? digit.value : digit.size - 1);
+    if (value >= (1 << 30))
+      return std::nullopt;
+  }
+  return value;
+}
+
 std::optional<Digits> mxfp4::takeLow(Digits &digits, int64_t count) {
   Digits low;
   while (count > 1) {

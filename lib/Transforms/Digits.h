@@ -54,6 +54,9 @@ void appendDigit(Digits &digits, Digit digit);
 /// The value, if each digit is known.
 std::optional<int64_t> knownValue(const Digits &digits);
 
+/// The largest value, if that is known and less than 2^30.
+std::optional<int64_t> largestPosition(const Digits &digits);
+
 /// Cuts the digits of the smallest strides, `count` positions of them, off.
 std::optional<Digits> takeLow(Digits &digits, int64_t count);
 

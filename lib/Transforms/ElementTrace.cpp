@@ -24,6 +24,11 @@ bool mxfp4::isStorage(Type type) {
          isa<Float4E2M1FNType, Float8E8M0FNUType>(type);
 }
 
+bool mxfp4::isWord(Type type) {
+  type = getElementTypeOrSelf(type);
+  return type.isInteger(16) || type.isInteger(32) || type.isInteger(64);
+}
+
 bool mxfp4::isSum(linalg::LinalgOp op) {
   return llvm::any_of(
       llvm::zip_equal(op.getIteratorTypesArray(), op.getStaticLoopRanges()),
@@ -69,6 +74,9 @@ Found ElementTrace::add(ScalarNode node) {
     key.push_back(keyOf(node.op->getAttrDictionary().getAsOpaquePointer()));
   }
   key.insert(key.end(), node.operands.begin(), node.operands.end());
+  key.push_back(static_cast<int64_t>(node.pieces.size()));
+  key.insert(key.end(), node.pieces.begin(), node.pieces.end());
+  appendKey(key, {node.first});
   appendKey(key, node.index);
   auto [at, isNew] = interned.try_emplace(key, nodes.size());
   if (isNew)
@@ -124,6 +132,8 @@ Found ElementTrace::element(Value tensor, const ElementIndex &index) {
     miss = {};
     found = add(std::move(node));
   }
+  if (!found && isWord(tensor.getType()))
+    found = word(tensor, index);
   elements[key] = found;
   return found;
 }

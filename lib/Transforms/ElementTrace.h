@@ -18,6 +18,7 @@
 #include "Digits.h"
 #include "Miss.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 #include <map>
@@ -40,7 +41,15 @@ struct ScalarNode {
     /// The element of a constant tensor, `table`, that the operands number, one
     /// for each dimension.
     Lookup,
+    /// A number made of `pieces` of the element `index` of `tensor`, a word
+    /// that
+    /// has several codes or scales, from bit `first` on.
+    Word,
+    /// A number made of `pieces` of its operand.
+    Pieces,
   };
+  /// Of what one bit of a number is: the bit of this number, or one of these.
+  static constexpr int8_t kZero = -1, kOne = -2, kUnknown = -3;
   Kind kind = Kind::Constant;
   mlir::Type type;
   llvm::SmallVector<unsigned, 3> operands;
@@ -50,10 +59,16 @@ struct ScalarNode {
   ElementIndex index;
   bool exact = true;
   mlir::Attribute table;
+  /// From the lowest bit on.
+  llvm::SmallVector<int8_t, 0> pieces;
+  Digits first;
 };
 
 /// Whether a type is one that codes or scales are kept in.
 bool isStorage(mlir::Type type);
+
+/// Whether a type is one of integers that may hold several codes or scales.
+bool isWord(mlir::Type type);
 
 /// Whether an operation sums: a loop of one iteration does not.
 bool isSum(mlir::linalg::LinalgOp op);
@@ -117,6 +132,15 @@ private:
                        llvm::ArrayRef<unsigned> computed,
                        llvm::ArrayRef<unsigned> indices) const;
   Found ofPosition(mlir::Operation *op, llvm::ArrayRef<unsigned> operands);
+  Found ofComparison(mlir::arith::CmpIOp op, const Digits &digits,
+                     uint64_t with);
+  Found multiplied(mlir::Operation *op, mlir::Type type, Digits digits,
+                   uint64_t by);
+  Found word(mlir::Value tensor, const ElementIndex &index);
+  Found ofWord(mlir::Operation *op, llvm::ArrayRef<unsigned> operands);
+  Found wordWith(unsigned from, mlir::Type type,
+                 llvm::SmallVector<int8_t, 0> pieces, const Digits &first);
+  Found takeOutOf(unsigned word);
   Found operation(mlir::Operation *op, llvm::ArrayRef<unsigned> operands);
 
   std::vector<ScalarNode> nodes;

@@ -33,9 +33,18 @@ static bool isNumber(Value value, int64_t number) {
   return constant && constant.getValue() == number;
 }
 
+/// Whether an operation takes a nibble out of a word that is shifted.
+static bool masksShifted(Operation *op) {
+  return isa<arith::AndIOp>(op) && isNumber(op->getOperand(1), 15) &&
+         isa_and_nonnull<arith::ShRUIOp, arith::ShRSIOp>(
+             op->getOperand(0).getDefiningOp());
+}
+
 /// Whether a body takes nibbles out of bytes, or has codes or scales by type.
 static bool splitsBytes(Block *block) {
   return llvm::any_of(*block, [](Operation &op) {
+    if (masksShifted(&op))
+      return true;
     if (op.getNumOperands() == 2 && op.getOperand(0).getType().isInteger(8) &&
         ((isa<arith::ShRUIOp, arith::ShRSIOp>(op) &&
           isNumber(op.getOperand(1), 4)) ||

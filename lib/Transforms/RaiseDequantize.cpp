@@ -42,6 +42,16 @@ private:
 
 } // namespace
 
+static bool takesBitsOut(Operation *op) {
+  return op
+      ->walk([](Operation *inner) {
+        return isa<arith::ShRUIOp, arith::ShRSIOp>(inner)
+                   ? WalkResult::interrupt()
+                   : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
 /// Values that are computed from what may be codes or scales.
 void Raiser::findCandidates() {
   DenseSet<Value> derived;
@@ -50,9 +60,12 @@ void Raiser::findCandidates() {
     if ((linalgOp && isSum(linalgOp)) ||
         isa<DequantizeOp, QuantizeOp, GroupedMatmulOp>(op))
       return;
+    // Of all integers, words with codes are those that bits are taken out of.
+    const bool isShift = takesBitsOut(op);
     const auto isDerived = [&](Value operand) {
       return isa<RankedTensorType>(operand.getType()) &&
-             (isStorage(operand.getType()) || derived.contains(operand));
+             (isStorage(operand.getType()) || derived.contains(operand) ||
+              (isShift && isWord(operand.getType())));
     };
     bool reads = llvm::any_of(op->getOperands(), isDerived);
     for (Region &region : op->getRegions())

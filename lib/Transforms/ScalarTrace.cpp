@@ -127,6 +127,16 @@ Found ElementTrace::compute(Value value, const Scope &scope) {
 }
 
 Found ElementTrace::operation(Operation *op, ArrayRef<unsigned> operands) {
+  if (Found found = ofWord(op, operands))
+    return found;
+  SmallVector<unsigned> taken;
+  for (unsigned operand : operands) {
+    Found found = takeOutOf(operand);
+    if (!found)
+      return std::nullopt;
+    taken.push_back(*found);
+  }
+  operands = taken;
   ScalarNode node;
   node.type = getElementTypeOrSelf(op->getResult(0).getType());
   node.operands.assign(operands.begin(), operands.end());
@@ -175,9 +185,46 @@ static std::optional<Digits> widenDigits(Digits digits, unsigned width,
   return isSigned ? std::nullopt : takeLow(digits, bound);
 }
 
+/// A comparison of a position with a number that is the same for all positions,
+/// which front ends check shifts with.
+Found ElementTrace::ofComparison(arith::CmpIOp op, const Digits &digits,
+                                 uint64_t with) {
+  std::optional<int64_t> last = largestPosition(digits);
+  if (!last)
+    return std::nullopt;
+  const unsigned width = scalarWidth(op.getLhs().getType());
+  // Both ends decide, unless the number is between them.
+  const int64_t number = APInt(width, with).getSExtValue();
+  if ((number >= 0 && number <= *last) || *last >> (width - 1) != 0)
+    return std::nullopt;
+  return constant(op.getType(),
+                  arith::applyCmpPredicate(op.getPredicate(), APInt(width, 0),
+                                           APInt(width, with)));
+}
+
+/// A position times a number, if the type has the product.
+Found ElementTrace::multiplied(Operation *op, Type type, Digits digits,
+                               uint64_t by) {
+  const unsigned width = scalarWidth(type);
+  std::optional<int64_t> last = largestPosition(digits);
+  if (isa<arith::ShLIOp>(op))
+    by = by < 16 ? uint64_t(1) << by : 0;
+  if (!last || by == 0 || by > (1 << 16) ||
+      (*last * static_cast<int64_t>(by)) >> std::min(width - 1, 31U) != 0)
+    return std::nullopt;
+  appendDigit(digits, Digit::known(0, static_cast<int64_t>(by)));
+  return position(type, digits, true);
+}
+
 /// Integer operations on positions that leave digits.
 Found ElementTrace::ofPosition(Operation *op, ArrayRef<unsigned> operands) {
-  if (operands.empty() || nodes[operands[0]].kind != ScalarNode::Kind::Position)
+  const auto isPosition = [&](unsigned number) {
+    return number < operands.size() &&
+           nodes[operands[number]].kind == ScalarNode::Kind::Position;
+  };
+  if (!isPosition(0) && isPosition(1) && isa<arith::MulIOp>(op))
+    return ofPosition(op, {operands[1], operands[0]});
+  if (!isPosition(0))
     return std::nullopt;
   const ScalarNode &from = nodes[operands[0]];
   Digits digits = from.index[0];
@@ -190,9 +237,12 @@ Found ElementTrace::ofPosition(Operation *op, ArrayRef<unsigned> operands) {
   const unsigned width = scalarWidth(from.type), toWidth = scalarWidth(type);
   if (isa<arith::IndexCastOp, arith::IndexCastUIOp, arith::ExtUIOp,
           arith::ExtSIOp, arith::TruncIOp>(op)) {
-    if (width >= 32 || toWidth <= width)
-      return position(type, digits,
-                      from.exact && toWidth >= 32 && toWidth >= width);
+    if (width >= 32 || toWidth <= width) {
+      std::optional<int64_t> last = largestPosition(digits);
+      const bool fits = (toWidth >= 32 && toWidth >= width) ||
+                        (last && *last >> (toWidth - 1) == 0);
+      return position(type, digits, from.exact && fits);
+    }
     const bool isSigned = isa<arith::IndexCastOp, arith::ExtSIOp>(op);
     auto wide = widenDigits(digits, width, isSigned);
     return wide ? position(type, *wide, true) : std::nullopt;
@@ -201,6 +251,10 @@ Found ElementTrace::ofPosition(Operation *op, ArrayRef<unsigned> operands) {
       nodes[operands[1]].kind != ScalarNode::Kind::Constant)
     return std::nullopt;
   const uint64_t by = nodes[operands[1]].bits;
+  if (auto compare = dyn_cast<arith::CmpIOp>(op); compare && from.exact)
+    return ofComparison(compare, digits, by);
+  if (isa<arith::MulIOp, arith::ShLIOp>(op) && from.exact)
+    return multiplied(op, type, digits, by);
   const bool isPower = llvm::isPowerOf2_64(by);
   if (isa<arith::AndIOp>(op) && llvm::isPowerOf2_64(by + 1)) {
     auto low = takeLow(digits, static_cast<int64_t>(by) + 1);

@@ -156,6 +156,8 @@ Found ElementTrace::lookup(Operation *op, const Scope &scope) {
   ElementIndex at;
   for (auto [dim, value] : llvm::enumerate(extract.getIndices())) {
     Found found = scalarIn(value, scope);
+    if (found)
+      found = takeOutOf(*found);
     if (!found)
       return std::nullopt;
     indices.push_back(*found);

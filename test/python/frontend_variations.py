@@ -9,6 +9,7 @@ from frontend_matmuls import matmuls
 from frontend_products import products
 from frontend_selections import selections
 from frontend_text import BATCHED, Variation, X, Y, function
+from frontend_words import words
 
 
 def variations() -> list[Variation]:
@@ -17,4 +18,4 @@ def variations() -> list[Variation]:
         Variation(f"decode-{name}", function(text, BATCHED, X, Y), options, remark)
         for name, text, options, remark in decodes()
     ]
-    return [*found, *matmuls(), *products(), *joins(), *selections()]
+    return [*found, *matmuls(), *products(), *joins(), *selections(), *words()]

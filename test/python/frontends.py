@@ -70,6 +70,8 @@ def _shape(type_: str) -> tuple[list[int], str]:
 def _kind(types: list[str], number: int) -> str:
     """What an argument is: scales have one element for 16 bytes of codes."""
     sizes, element = _shape(types[number])
+    if element in ("i16", "i32", "i64") and len(sizes) == 3:
+        return "words of scales" if sizes[-1] <= 2 else "words"
     if element == "f8E8M0FNU" or (element == "i8" and sizes[-1] != 16):
         return "scales"
     if element in ("i8", "f4E2M1FN"):
@@ -89,6 +91,20 @@ _VALUE = {
     "scales": "%m = arith.remui %n, %c7 : i32\n%v = arith.addi %m, %c124 : i32",
     "codes": "%v = arith.addi %n, %c0 : i32",
     "experts": "%v = arith.remui %n, %c4 : i32",
+}
+_WORD = """%u64 = arith.extui %u : i32 to i64
+    %mix = arith.constant 6364136223846793005 : i64
+    %mixed = arith.muli %u64, %mix : i64
+    %c29 = arith.constant 29 : i64
+    %moved = arith.shrui %mixed, %c29 : i64
+    %random = arith.xori %mixed, %moved : i64
+"""
+# Each byte of a word of scales is 124 to 127.
+_OF_WORD = {
+    "words": "%v = arith.ori %random, %random : i64",
+    "words of scales": f"%two = arith.constant {0x0303030303030303} : i64\n"
+    f"%least = arith.constant {0x7C7C7C7C7C7C7C7C} : i64\n"
+    "%some = arith.andi %random, %two : i64\n%v = arith.addi %some, %least : i64",
 }
 _NUMBERS = {"sizes": [2, 0, 5, 1], "offsets": [0, 2, 2, 7, 8]}
 
@@ -119,6 +135,13 @@ def _argument(number: int, types: list[str], sparse: bool) -> str:
         "f8E8M0FNU": "%t = arith.trunci %v : i32 to i8\n"
         "%r = arith.bitcast %t : i8 to f8E8M0FNU\ntensor.yield %r : f8E8M0FNU",
     }.get(element, f"%r = arith.sitofp %v : i32 to {element}\ntensor.yield %r : {element}")
+    value = _VALUE.get(kind, "")
+    if kind in _OF_WORD:
+        value = _WORD + _OF_WORD[kind]
+        narrow = (
+            "arith.ori %v, %v : i64" if element == "i64" else f"arith.trunci %v : i64 to {element}"
+        )
+        convert = f"%r = {narrow}\ntensor.yield %r : {element}"
     constants = "\n".join(f"%c{c} = arith.constant {c} : i32" for c in (0, 3, 4, 7, 9, 16, 124))
     lines = "\n".join(flat)
     made = f"""%x{number} = tensor.generate {{
@@ -135,7 +158,7 @@ def _argument(number: int, types: list[str], sparse: bool) -> str:
     %u = arith.muli %w, %factor : i32
     %c24 = arith.constant 24 : i32
     %n = arith.shrui %u, %c24 : i32
-    {_VALUE[kind]}
+    {value}
     {convert}
   }} : {static}
 """

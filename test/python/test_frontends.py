@@ -159,7 +159,10 @@ def test_bits_of_tosa(name: str) -> None:
 VARIATIONS = variations()
 
 
-QUICK = ("decode-high-nibble-first", "decode-wrong-table", "scf-forall", "one-hot", "join-branches")
+QUICK = (
+    "decode-high-nibble-first", "decode-wrong-table", "scf-forall", "one-hot", "join-branches",
+    "words-mlx",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,10 @@ def Raise : Pass<"mxfp4-raise"> {
        i8) of its block; what is computed of these is run on all codes and all
        scales and must be exact each time. Codes and scales may lie in any order
        that has the codes of a block in one tensor, and are transposed if need be.
+       Words of 16, 32 or 64 bits (i16, i32, i64) may have 4, 8 or 16 codes of
+       neighbouring positions along K, in the same order in each word, or two,
+       four or eight scales, the first in the lowest byte; shifts, masks and
+       conversions take these out, and words become bytes where weights are packed.
        A decode that takes scale byte 0 for zero, or 0xFF for a number, is another
        operation and left alone, unless the author promises (below) that the
        checkpoint has no such byte. Functions are only run where each library
