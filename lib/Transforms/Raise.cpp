@@ -93,6 +93,7 @@ private:
     populateGatherBlocksPatterns(patterns);
     populateRaiseLoopPatterns(patterns);
     populateRaiseProductPatterns(patterns);
+    populateRaiseChoicePatterns(patterns);
     populateSpellConcatPatterns(patterns);
     populateRaiseConcatPatterns(patterns);
     populateRaiseSlicePatterns(patterns);

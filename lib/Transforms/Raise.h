@@ -119,6 +119,9 @@ void populateRaiseProductPatterns(mlir::RewritePatternSet &patterns);
 /// Slices and branches that join decoded weights become concatenations.
 void populateSpellConcatPatterns(mlir::RewritePatternSet &patterns);
 
+/// Weights that a condition chooses become experts that numbers select.
+void populateRaiseChoicePatterns(mlir::RewritePatternSet &patterns);
+
 /// Codes and scales are joined where decoded weights were.
 void populateRaiseConcatPatterns(mlir::RewritePatternSet &patterns);
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from frontend_choices import choices
 from frontend_decodes import decodes
 from frontend_joins import joins
 from frontend_matmuls import matmuls
@@ -18,4 +19,4 @@ def variations() -> list[Variation]:
         Variation(f"decode-{name}", function(text, BATCHED, X, Y), options, remark)
         for name, text, options, remark in decodes()
     ]
-    return [*found, *matmuls(), *products(), *joins(), *selections(), *words()]
+    return [*found, *matmuls(), *products(), *joins(), *selections(), *words(), *choices()]
