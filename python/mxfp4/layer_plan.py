@@ -153,8 +153,8 @@ def _sizes(spec: LayerSpec, tokens: int) -> dict[str, int]:
         "stored": 4 * spec.experts,
         "offsets": 4 * (spec.experts + 1), "tokens": 4 * rows, "positions": 4 * rows,
         "h": 2 * rows * spec.inner,
-        # What is sorted is not needed any more when down's rows are written.
-        "sorted": 2 * rows * spec.hidden, "y": 2 * rows * spec.hidden,
+        "sorted": (1 if spec.activations == "fp8" else 2) * rows * spec.hidden,
+        "y": 2 * rows * spec.hidden,
         "codes": tokens * spec.hidden, "sorted_scales": 4 * rows,
         "h_codes": rows * spec.inner, "h_scales": 4 * rows,
     }  # fmt: skip
@@ -254,12 +254,16 @@ class LayerRunner:
         """
         chain, found, own_rows, of_rows = self._arguments(tokens, source)
         sizes, rows = _sizes(self.spec, tokens), tokens * self.spec.slots
-        # What is sorted is read until the last of gate_up's tiles, and down may store earlier.
+        # What is sorted is not needed any more when down's rows are written, unless down begins
+        # early: gate_up's last tiles still read it then.
         is_early = len(found.get("stored", [])) > 1
+        is_shared = "sorted" in found and not is_early
+        if is_shared:
+            sizes["sorted"] = sizes["y"]
         offsets: dict[str, int] = {}
         end = 0
         for name in [name for name in sizes if name in found and self._is_inside(name, source)]:
-            if name == "y" and "sorted" in offsets and not is_early:
+            if name == "y" and is_shared:
                 offsets[name] = offsets["sorted"]
                 continue
             offsets[name] = end

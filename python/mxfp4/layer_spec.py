@@ -195,10 +195,13 @@ class LayerSpec:
 
     @property
     def counts_rows(self) -> bool:
-        """Whether `down` may begin early, and wait for rows that gate_up counts."""
+        """Whether `down` may begin early, and wait for rows that gate_up counts.
+
+        With scales of inner rows of their own, a kernel between the two writes the rows.
+        """
         sizes = max(self.hidden, self.inner)
         is_small = self.experts in EARLY_EXPERTS and sizes <= EARLY_SIZES
-        return self.activations == "bf16" and is_small
+        return is_small and (self.activations == "bf16" or self.inner_scale is not None)
 
     @property
     def layout(self) -> Layout:

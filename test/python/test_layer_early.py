@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from driver_memory import file
 from kernels import needs_both
-from layer_cases import Case, check_close, lazy
+from layer_cases import Case, Fp8Case, check_close, lazy
 from mxfp4 import Error, layer_spec, layer_steps
 from mxfp4._runtime_library import NativeDriver
 from mxfp4.compile import compile_text
@@ -84,6 +84,30 @@ HALVES = (
     "warps_tokens = 1, stages = 9, placement = register, ctas = 1, token_step = 8, "
     "k_slices = 3, copy_warps = 3, half_tiles = true>"
 )
+
+
+@needs_both
+@pytest.mark.parametrize(
+    ("accumulation", "scale", "tokens"),
+    [("fast", "bound", 70), ("fast", 0.25, 300), ("promoted512", "bound", 300)],
+)
+def test_fp8_with_one_scale_between_the_matmuls(
+    file: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch,
+    accumulation: str, scale: str | float, tokens: int,
+) -> None:  # fmt: skip
+    """gate_up stores the codes that `down` waits for, and no bit depends on when `down` begins."""
+    spec = dataclasses.replace(
+        SPEC, activations="fp8", accumulation=accumulation, activation_scale=scale
+    )
+    case = Fp8Case(spec, tokens, rng)
+    found = {}
+    for first in (130, 10_000):
+        monkeypatch.setattr(layer_steps, "EARLY_ROWS", first)
+        kernels = LayerKernels(spec, lazy=True)
+        monkeypatch.setattr("layer_cases.lazy", lambda _, kernels=kernels: kernels)
+        found["down_counted" in dict(kernels.chosen(tokens))] = case.run(file)
+    assert found[True].any()
+    np.testing.assert_array_equal(found[True], found[False])
 
 
 @needs_both
@@ -179,13 +203,16 @@ def test_memory_that_gate_up_reads_is_not_stored_in(
     file: Path,
 ) -> None:
     """Sorted rows and the result of `down` share memory only where gate_up has ended."""
-    for tokens, shares in ((64, True), (65, False)):
-        runner = LayerRunner(lazy(SPEC), 0, NativeDriver(str(file)))
-        plan = runner.plan(tokens)
-        names = [name for name, _ in runner.kernels.chosen(tokens)]
-        assert ("down_counted" in names) != shares
-        rows = plan.bytes // (tokens * SPEC.slots)
-        assert (rows < 2 * (2 * SPEC.hidden + SPEC.inner)) == shares
+    fp8 = dataclasses.replace(SPEC, activations="fp8", activation_scale="bound")
+    for spec, size in ((SPEC, 2), (fp8, 1)):
+        for tokens, shares in ((64, True), (65, False)):
+            runner = LayerRunner(lazy(spec), 0, NativeDriver(str(file)))
+            plan = runner.plan(tokens)
+            names = [name for name, _ in runner.kernels.chosen(tokens)]
+            assert ("down_counted" in names) != shares
+            of_row = plan.bytes // (tokens * spec.slots)
+            assert of_row > 2 * spec.hidden + size * spec.inner
+            assert (of_row < (2 + size) * spec.hidden + size * spec.inner) == shares
 
 
 @needs_both
@@ -222,7 +249,14 @@ def test_from_when_on_down_begins_early(monkeypatch: pytest.MonkeyPatch) -> None
             assert is_early(spec, end - 1, source)
             assert not is_early(spec, end, source)
         assert not is_early(spec, first, "some ids")
-        assert not is_early(dataclasses.replace(spec, activations="fp8"), first)
+        fp8 = dataclasses.replace(spec, activations="fp8")
+        one = dataclasses.replace(fp8, activation_scale="bound")
+        assert not is_early(fp8, first), "another kernel writes what down reads"
+        assert not is_early(one, first - 1)
+        assert is_early(one, first)
+        assert is_early(one, 4095)
+        assert is_early(one, 4096) == (experts == 32), "a warp brings rows"
+        assert is_early(one, 16384)
     for sizes in ((31, 4, 2880, 2880), (129, 4, 2880, 2880), (32, 4, 4096, 2880),
                   (32, 4, 2880, 4096)):  # fmt: skip
         assert not is_early(LayerSpec(*sizes), 1000)

@@ -6,16 +6,14 @@ from __future__ import annotations
 import dataclasses
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import mxfp4
 import numpy as np
 import pytest
 from driver_memory import file
-from helpers import random_weights
 from kernels import needs_both
-from layer_cases import ACTIVATIONS, Case, check_close
-from mxfp4 import Error, fp8_reference, layer_reference, layer_steps, routing
+from layer_cases import ACTIVATIONS, Fp8Case, check_close
+from mxfp4 import Error, layer_reference, layer_steps
 from mxfp4.compile import find_ptxas
 from mxfp4.formats import bfloat16
 from mxfp4.fp8 import QuantizedRows, quantize_rows
@@ -28,49 +26,6 @@ from mxfp4.problem import ACCUMULATIONS
 __all__ = ["file"]  # a fixture
 BOUNDED = ["silu_limit", "geglu_tanh_limit", "situ", "situ_limit", "situ_narrow", "relu2_limit"]
 SMALL = LayerSpec(8, 2, 64, 160, GPT_OSS, activations="fp8")
-
-
-class Fp8Case(Case):
-    """With weights packed for FP8."""
-
-    def __init__(self, spec: LayerSpec, tokens: int, rng: np.random.Generator) -> None:
-        super().__init__(spec, tokens, rng)
-        e = spec.experts
-        gate_up = random_weights(rng, e, spec.columns, spec.hidden, 120, 124)
-        self.gate_up = mxfp4.pack(*gate_up, "fp8")
-        self.down = mxfp4.pack(*random_weights(rng, e, spec.hidden, spec.inner, 120, 124), "fp8")
-        self.own |= {"gate_up_powers": self.gate_up.powers, "down_powers": self.down.powers}
-
-    def truth_of(self, ids: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """With the sums of the tensor cores in f32, as kernels have them, and the activation in
-        f64: rounding rows to FP8 takes what is near for what is equal."""
-        spec, own = self.spec, self.own
-        sorted_ = routing.sort_by_expert(ids, spec.experts)
-        tokens, offsets = sorted_.tokens, sorted_.offsets
-        used = int(offsets[-1])
-
-        def matmul(rows: Any, packed: mxfp4.PackedWeights, bias: str) -> np.ndarray:
-            sums = fp8_reference.grouped_matmul(
-                rows, packed, offsets, None, np.float32, spec.accumulation
-            )
-            if spec.bias:
-                groups = np.repeat(np.arange(spec.experts), np.diff(offsets))
-                sums = sums + own[bias][groups].astype(np.float32)
-            return sums
-
-        sums = matmul(self.x[tokens[:used]], self.gate_up, "gate_up_bias").astype(np.float64)
-        inner = between(spec, activate(spec.activation, sums))
-        y = np.zeros((ids.size, spec.hidden), bfloat16)
-        y[:used] = matmul(inner, self.down, "down_bias").astype(bfloat16)
-        return routing.combine(y, sorted_.positions, weights)
-
-    def truth(self) -> np.ndarray:
-        """Of the router's logits."""
-        s = self.spec
-        ids, weights = routing.top_k(
-            self.logits, s.slots, s.scoring, self.own.get("correction"), s.renormalize, s.scale
-        )
-        return self.truth_of(ids, weights.astype(np.float32))
 
 
 @needs_both
