@@ -53,8 +53,7 @@ def test_rows_are_brought_into_order_while_gate_up_multiplies(
     file: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, scale: str, fused: bool
 ) -> None:
     """Each token is rounded once, and codes are stored in the order of tokens."""
-    monkeypatch.setattr(layer_steps, "BROUGHT_TOKENS_FP8", 200)
-    monkeypatch.setattr(layer_steps, "BROUGHT_ROWS", 1)
+    monkeypatch.setattr(layer_steps, "BROUGHT_ROWS_FP8", range(133, 1000))
     if not fused:
         monkeypatch.setattr(layer_steps, "COUNTED_TOKENS", range(0))
     spec = LayerSpec(3, 2, 1024, 32, GPT_OSS, bias=True, activations="fp8", activation_scale=scale)
