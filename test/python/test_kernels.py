@@ -196,6 +196,21 @@ def test_halves_of_tiles_are_counted_and_wait_for_counts(
         assert not found, (ctas, *found)
 
 
+@pytest.mark.parametrize("experts", [1, 31, 33, 70, 260])
+def test_the_first_tile_is_in_any_group_of_a_lane(experts: int) -> None:
+    """The warp that builds the table hands it out: each lane knows up to eight groups, and with
+    more than 256 groups there are several rounds. A CTA has a tile, every fourth group two."""
+    schedule = HALVES.format(halves="").replace("rows = 128", "rows = 64")
+    form = fused.Form(experts=experts, n=64, k=192)
+    data = fused.Data.random(form, [(0, 7, 17, 3)[i % 4] for i in range(experts)])
+    tiles = sum((0, 1, 2, 1)[i % 4] for i in range(experts))
+    if not tiles:
+        data, tiles = fused.Data.random(form, [40]), 3
+    for ctas in {max(1, tiles // 2), tiles + 1}:
+        found = fused.complaints(form, data, f"schedule={schedule}", ctas=ctas)
+        assert not found, (ctas, *found)
+
+
 FULL_FIRST = (
     "#mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16, warps_rows = 4, "
     "warps_tokens = 1, stages = 6, placement = register, ctas = 1, token_step = 8, "

@@ -140,37 +140,8 @@ def test_nothing_is_stored_ahead() -> None:
     assert chain.found(kernel(loads="st.global.b32 [%d2], %r1;", behind=WAIT), 0, 3)
 
 
-def counting(*stores: str) -> str:
-    """A kernel that waits and stores what it has loaded, in two words, and counts."""
-    return f"""
-.version 8.0
-.target sm_90a
-.address_size 64
-.visible .entry k(.param .u64 from, .param .u64 to, .param .u64 count)
-{{
-  .reg .b32 %r<4>;
-  .reg .b64 %d<4>;
-  ld.param.b64 %d1, [from];
-  ld.param.b64 %d2, [to];
-  ld.param.b64 %d3, [count];
-  {WAIT}
-  {LET}
-  ld.global.b32 %r1, [%d1];
-  {" ".join(stores)}
-  ret;
-}}
-"""
-
-
-FIRST, SECOND = "st.global.b32 [%d2], %r1;", "st.global.b32 [%d2+4], %r1;"
-RAISE = "red.release.gpu.global.add.u32 [%d3], 1;"
-BEHIND = "fence.acq_rel.gpu; red.relaxed.gpu.global.add.u32 [%d3], 1;"
-COUNTED = counting(FIRST, RAISE, SECOND, BEHIND)
-
-
-def awaiting(least: int, offset: int, acquire: str = "acquire", to: str = "") -> str:
-    """A kernel that waits for a count and then loads one of these words, or stores in one."""
-    use = to or f"ld.global.b32 %r2, [%d1+{offset}]; st.global.b32 [%d2], %r2;"
+def with_count(body: str) -> str:
+    """A kernel with addresses of a word to load, of two to store, and of a count, in %d1 to %d3."""
     return f"""
 .version 8.0
 .target sm_90a
@@ -183,16 +154,33 @@ def awaiting(least: int, offset: int, acquire: str = "acquire", to: str = "") ->
   ld.param.b64 %d1, [from];
   ld.param.b64 %d2, [to];
   ld.param.b64 %d3, [count];
+  {body}
+  ret;
+}}
+"""
+
+
+def counting(*stores: str) -> str:
+    """A kernel that waits and stores what it has loaded, in two words, and counts."""
+    return with_count(f"{WAIT} {LET} ld.global.b32 %r1, [%d1]; {' '.join(stores)}")
+
+
+FIRST, SECOND = "st.global.b32 [%d2], %r1;", "st.global.b32 [%d2+4], %r1;"
+RAISE = "red.release.gpu.global.add.u32 [%d3], 1;"
+BEHIND = "fence.acq_rel.gpu; red.relaxed.gpu.global.add.u32 [%d3], 1;"
+COUNTED = counting(FIRST, RAISE, SECOND, BEHIND)
+
+
+def awaiting(least: int, offset: int, acquire: str = "acquire", to: str = "") -> str:
+    """A kernel that waits for a count and then loads one of these words, or stores in one."""
+    use = to or f"ld.global.b32 %r2, [%d1+{offset}]; st.global.b32 [%d2], %r2;"
+    return with_count(f"""
 again:
   ld.{acquire}.gpu.global.b32 %r1, [%d3];
   setp.lt.u32 %p1, %r1, {least};
   @%p1 bra again;
-  {use}
-  {WAIT}
-  {LET}
-  ret;
-}}
-"""
+  {use} {WAIT} {LET}
+""")
 
 
 class Counted:

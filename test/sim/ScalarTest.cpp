@@ -10,6 +10,19 @@
 
 using namespace mxfp4::sim;
 
+/// %p1 behind a comparison.
+static uint32_t predicate(const std::string &text, uint32_t a, uint32_t b) {
+  return eval(text + "selp.b32 %r20, 1, 0, %p1;", a, b);
+}
+
+/// %p1, and twice %p2, behind a comparison of two results.
+static uint32_t predicates(const std::string &text, uint32_t a, uint32_t b,
+                           uint32_t c = 0) {
+  return eval(text + "selp.b32 %r13, 1, 0, %p1; selp.b32 %r14, 2, 0, %p2;"
+                     "add.u32 %r20, %r13, %r14;",
+              a, b, c);
+}
+
 TEST(Integer, Arithmetic) {
   EXPECT_EQ(eval("add.u32 %r20, %r10, %r11;", 0xffffffff, 2), 1u);
   EXPECT_EQ(eval("sub.s32 %r20, %r10, %r11;", 1, 2), 0xffffffffu);
@@ -52,11 +65,9 @@ TEST(Integer, Halves) {
 // A comparison and its opposite, each combined with a third predicate.
 TEST(Integer, ComparisonsOfThreePredicates) {
   const auto both = [](const std::string &op, bool less, bool c) {
-    return eval("setp.ne.u32 %p3, %r12, 0; setp.lt." + op +
-                    ".s32 %p1|%p2, %r10, %r11, %p3;"
-                    "selp.b32 %r13, 1, 0, %p1; selp.b32 %r14, 2, 0, %p2;"
-                    "add.u32 %r20, %r13, %r14;",
-                less ? 1 : 2, less ? 2 : 1, c);
+    return predicates("setp.ne.u32 %p3, %r12, 0; setp.lt." + op +
+                          ".s32 %p1|%p2, %r10, %r11, %p3;",
+                      less ? 1 : 2, less ? 2 : 1, c);
   };
   for (bool less : {false, true})
     for (bool c : {false, true}) {
@@ -128,9 +139,9 @@ TEST(Float, RoundingAndSubnormals) {
   EXPECT_EQ(f("max.f32 %r20, %r10, %r11;", -0.0f, 0.0f), 0u);
   EXPECT_EQ(f("div.rn.f32 %r20, %r10, %r11;", 1, 3), bitsOf(1.0f / 3));
   EXPECT_EQ(f("ex2.approx.ftz.f32 %r20, %r10;", 3), bitsOf(8.0f));
-  EXPECT_EQ(
-      f("setp.leu.f32 %p1, %r10, %r11; selp.b32 %r20, 1, 0, %p1;", NAN, 1), 1u);
-  EXPECT_EQ(f("setp.le.f32 %p1, %r10, %r11; selp.b32 %r20, 1, 0, %p1;", NAN, 1),
+  EXPECT_EQ(predicate("setp.leu.f32 %p1, %r10, %r11;", bitsOf(NAN), bitsOf(1)),
+            1u);
+  EXPECT_EQ(predicate("setp.le.f32 %p1, %r10, %r11;", bitsOf(NAN), bitsOf(1)),
             0u);
 }
 
@@ -168,9 +179,8 @@ TEST(Float, RoundsWhatIsTooLarge) {
 
 TEST(Float, ComparesSubnormalsAsZeroIfAsked) {
   const auto isGreater = [](const char *ftz, float a, float b) {
-    return eval(std::string("setp.gt") + ftz +
-                    ".f32 %p1, %r10, %r11; selp.b32 %r20, 1, 0, %p1;",
-                bitsOf(a), bitsOf(b));
+    return predicate(std::string("setp.gt") + ftz + ".f32 %p1, %r10, %r11;",
+                     bitsOf(a), bitsOf(b));
   };
   EXPECT_EQ(isGreater("", 0x1p-140f, 0), 1u);
   EXPECT_EQ(isGreater(".ftz", 0x1p-140f, 0), 0u);
@@ -191,11 +201,7 @@ TEST(Float, SignsAndNaNOfMinima) {
 
 TEST(Float, ComparesHalves) {
   const auto compare = [](const std::string &type, uint32_t a, uint32_t b) {
-    return eval("setp.lt." + type +
-                    "x2 %p1|%p2, %r10, %r11;"
-                    "selp.b32 %r13, 1, 0, %p1; selp.b32 %r14, 2, 0, %p2;"
-                    "add.u32 %r20, %r13, %r14;",
-                a, b);
+    return predicates("setp.lt." + type + "x2 %p1|%p2, %r10, %r11;", a, b);
   };
   // 1 and 2 as bf16; as f16, 0x3f80 is 1.875 and 0x4000 is 2.
   EXPECT_EQ(compare("bf16", 0x3f804000, 0x40003f80), 2u);
