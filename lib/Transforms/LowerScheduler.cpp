@@ -80,7 +80,8 @@ static TileCount publish(ImplicitLocOpBuilder &b, HandOutTilesOp op,
   };
   SmallVector<Type> types;
   if (op.getStored())
-    types = {b.getIndexType(), b.getI32Type()};
+    llvm::append_range(types,
+                       ValueRange(TileCount::nothing(b, op).words).getTypes());
   auto branch = scf::IfOp::create(b, types, isTile, /*withElseRegion=*/true);
   {
     OpBuilder::InsertionGuard guard(b);
@@ -94,17 +95,16 @@ static TileCount publish(ImplicitLocOpBuilder &b, HandOutTilesOp op,
     for (auto [field, value] : llvm::enumerate(fields))
       store(value, field);
     if (op.getStored())
-      scf::YieldOp::create(b, TileCount::ofTile(b, op, fields).values());
+      scf::YieldOp::create(b, TileCount::ofTile(b, op, fields).words);
     b.setInsertionPointToStart(branch.elseBlock());
     for (int64_t field = 0; field < QueuedTile::kFields; ++field)
       store(i32Constant(b, -1), field);
     if (op.getStored())
-      scf::YieldOp::create(b, TileCount::nothing(b).values());
+      scf::YieldOp::create(b, TileCount::nothing(b, op).words);
   }
   // One arrival, no bytes.
   RingFillOp::create(b, op.getQueue(), cursor, i32Constant(b, 0));
-  return op.getStored() ? TileCount{branch.getResult(0), branch.getResult(1)}
-                        : TileCount();
+  return {SmallVector<Value>(branch.getResults())};
 }
 
 /// No CTA takes a number any more, and no tile waits for rows. The fences order
@@ -200,10 +200,11 @@ static void countLast(ImplicitLocOpBuilder &b, HandOutTilesOp op,
                       ValueRange results) {
   Value cursor = results[1];
   const ValueRange tiles = results.drop_front(2);
+  const int64_t words = TileCount::countWords(op);
   for (int64_t i = op.getQueue().getType().getSlots(); i >= 1; --i) {
     cursor = RingNextOp::create(b, cursor, Value());
     RingAcquireOp::create(b, op.getQueue(), cursor);
-    TileCount{tiles[2 * i], tiles[2 * i + 1]}.raise(b, op);
+    TileCount{SmallVector<Value>(tiles.slice(i * words, words))}.raise(b, op);
   }
 }
 
@@ -239,10 +240,11 @@ void mxfp4::lowerScheduler(HandOutTilesOp op, bool isFirstHandedOut) {
   Value brought = op.getRows() ? countBroughtRows(b, op) : Value();
   const std::optional<TileHalves> halves = halvesOf(b, op);
   Value isMany = mayBeEarly ? hasManyTiles(b, op) : Value();
+  const int64_t words = TileCount::countWords(op);
   // Tiles whose warps may not all have taken the next one, the latest first.
   SmallVector<Value> inits = {first, start};
   for (int64_t i = 0; op.getStored() && i <= slots; ++i)
-    llvm::append_range(inits, TileCount::nothing(b).values());
+    llvm::append_range(inits, TileCount::nothing(b, op).words);
   auto loop = scf::WhileOp::create(
       b, TypeRange(ValueRange(inits)), inits,
       [&](OpBuilder &builder, Location, ValueRange args) {
@@ -257,13 +259,13 @@ void mxfp4::lowerScheduler(HandOutTilesOp op, bool isFirstHandedOut) {
         if (mayBeEarly)
           RingAcquireOp::create(b, op.getQueue(), args[1]);
         if (op.getStored())
-          TileCount{args.end()[-2], args.end()[-1]}.raise(b, op);
+          TileCount{SmallVector<Value>(args.take_back(words))}.raise(b, op);
         const TileCount latest =
             publish(b, op, halves, brought, number, isTile, args[1]);
         SmallVector<Value> passed = {following, args[1]};
         if (op.getStored()) {
-          llvm::append_range(passed, latest.values());
-          llvm::append_range(passed, args.drop_front(2).drop_back(2));
+          llvm::append_range(passed, latest.words);
+          llvm::append_range(passed, args.drop_front(2).drop_back(words));
         }
         scf::ConditionOp::create(b, isTile, passed);
       },

@@ -16,8 +16,16 @@
 using namespace mlir;
 using namespace mxfp4;
 
-TileCount TileCount::nothing(ImplicitLocOpBuilder &b) {
-  return {indexConstant(b, 0), i32Constant(b, 0)};
+TileCount TileCount::nothing(ImplicitLocOpBuilder &b, HandOutTilesOp op) {
+  Value none = i32Constant(b, 0);
+  if (countWords(op) == 1)
+    return {{none}};
+  return {{indexConstant(b, 0), none}};
+}
+
+/// Bits of a word that have the group.
+static Value groupBits(ImplicitLocOpBuilder &b, HandOutTilesOp op) {
+  return i32Constant(b, llvm::Log2_64_Ceil(op.getExperts()));
 }
 
 TileCount TileCount::ofTile(ImplicitLocOpBuilder &b, HandOutTilesOp op,
@@ -37,15 +45,27 @@ TileCount TileCount::ofTile(ImplicitLocOpBuilder &b, HandOutTilesOp op,
   Value before = arith::MulIOp::create(b, column, step);
   Value columns = arith::MinUIOp::create(
       b, arith::SubIOp::create(b, op.getStoredColumns(), before), width);
-  return {fields[0], arith::MulIOp::create(b, toI32(fields[2]), columns)};
+  Value elements = arith::MulIOp::create(b, toI32(fields[2]), columns);
+  if (countWords(op) == 2)
+    return {{fields[0], elements}};
+  Value shifted = arith::ShLIOp::create(b, elements, groupBits(b, op));
+  return {{arith::OrIOp::create(b, shifted, toI32(fields[0]))}};
 }
 
 void TileCount::raise(ImplicitLocOpBuilder &b, HandOutTilesOp op) const {
-  Value isSome = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, elements,
-                                       i32Constant(b, 0));
+  Value isSome = arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
+                                       words.back(), i32Constant(b, 0));
   auto some = scf::IfOp::create(b, isSome);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(some.thenBlock());
+  Value group = words.front(), elements = words.back();
+  if (words.size() == 1) {
+    Value bits = groupBits(b, op);
+    elements = arith::ShRUIOp::create(b, words[0], bits);
+    Value high = arith::ShLIOp::create(b, elements, bits);
+    group = arith::IndexCastUIOp::create(
+        b, b.getIndexType(), arith::XOrIOp::create(b, words[0], high));
+  }
   RaiseCountOp::create(b, op.getStored(), group, elements);
 }
 
