@@ -21,6 +21,7 @@ from .errors import Error
 from .layer_spec import LayerSpec
 from .layer_steps import (
     BRINGING,
+    BRINGING_COUNTED,
     EARLY,
     MATMULS,
     ROUTING,
@@ -81,14 +82,14 @@ class LayerKernels:
         own = f"{_matmul_options(spec)} {options} {devices.option(device)}".strip()
         needed = needed_for(spec, max_tokens, sources)
         with Compiler() as compiler:
-            if BRINGING in needed:
-                first = brought_tokens(spec).start * spec.slots
-                most = needed.pop(BRINGING)
-                found = list(_ranges(compiler, spec.gate_up_through(), most, own, first))
-                made.matmuls[BRINGING] = found
-                if not all(map(_brings, found)):
-                    others = needed_for(spec, max_tokens, sources, brings=False)
-                    needed = most_of(others, needed if any(map(_brings, found)) else {})
+            first, found = brought_tokens(spec).start * spec.slots, []
+            for name in {BRINGING, BRINGING_COUNTED} & needed.keys():
+                mlir, most = getattr(spec, name)(), needed.pop(name)
+                made.matmuls[name] = list(_ranges(compiler, mlir, most, own, first))
+                found += made.matmuls[name]
+            if not all(map(_brings, found)):
+                others = needed_for(spec, max_tokens, sources, brings=False)
+                needed = most_of(others, needed if any(map(_brings, found)) else {})
             for name, rows in needed.items():
                 mlir = getattr(spec, name)()
                 if name in MATMULS:
@@ -164,7 +165,7 @@ class LayerKernels:
         rows = tokens * self.spec.slots
         early = self._begins_early(tokens, source)
         names = steps(self.spec, tokens, source, early=early)
-        if BRINGING in names and self._is_there(BRINGING, rows):
+        if any(self._is_there(name, rows) for name in _bringing(names)):
             names = self._steps(tokens, source)
         return all(self._is_there(name, rows) for name in names) or not self._can_compile()
 
@@ -196,16 +197,18 @@ class LayerKernels:
         A folder may have none of the kernels that bring rows, because an earlier version wrote it,
         and the compiler gives threads that gather where a row finds no room beside the stages.
         """
-        names = steps(self.spec, tokens, source, early=self._begins_early(tokens, source))
-        if BRINGING not in names:
+        early = self._begins_early(tokens, source)
+        names = steps(self.spec, tokens, source, early=early)
+        bringing = _bringing(names)
+        if not bringing:
             return names
-        others = steps(self.spec, tokens, source, brings=False)
+        others = steps(self.spec, tokens, source, brings=False, early=early)
         if not self._can_compile():
             if not self._have(names):
                 return others
             if not self._have(others):
                 return names
-        return names if _brings(self.matmul(BRINGING, tokens * self.spec.slots)) else others
+        return names if _brings(self.matmul(bringing[0], tokens * self.spec.slots)) else others
 
     def _begins_early(self, tokens: int, source: Source) -> bool:
         """Whether the kernels at hand are those of which down begins early, where a call has them.
@@ -213,7 +216,7 @@ class LayerKernels:
         A folder of an earlier version has none of them, and its sort leaves no zeros to count from.
         """
         names = steps(self.spec, tokens, source)
-        if EARLY[0] not in names:
+        if EARLY[1] not in names:
             return True
         sort = next(name for name in names if name.startswith("sort"))
         if sort in self.routing:
@@ -298,6 +301,11 @@ def _distance(artifact: Artifact, rows: int) -> tuple[int, bool]:
     facts = devices.facts_of()
     is_others = facts is not None and not facts.is_like(artifact.manifest.device)
     return max(low - rows, rows - high, 0), is_others
+
+
+def _bringing(names: list[str]) -> list[str]:
+    """The kernel of these of which a warp may bring rows, if there is one."""
+    return [name for name in names if name in (BRINGING, BRINGING_COUNTED)]
 
 
 def _brings(artifact: Artifact) -> bool:

@@ -84,10 +84,9 @@ _OF_ONE_SCALE = {
 
 def _counted(names: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
     """Names of the matmuls of which the second begins before the first one has ended."""
-    return {
-        "gate_up_counted": {**names["gate_up"], "stored": "stored"},
-        "down_counted": {**names["down"], "awaited": "stored"},
-    }
+    ups = [name for name in ("gate_up", "gate_up_through") if name in names]
+    counted = {f"{name}_counted": {**names[name], "stored": "stored"} for name in ups}
+    return {**counted, "down_counted": {**names["down"], "awaited": "stored"}}
 
 
 def _with_maps(names: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:

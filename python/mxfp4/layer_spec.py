@@ -287,8 +287,12 @@ class LayerSpec:
         """The same, while a warp of each CTA brings rows into the order of experts."""
         return self._gate_up("gate_up_through", True, through=True)
 
+    def gate_up_through_counted(self) -> str:
+        """The same, which counts the rows that it has stored."""
+        return self._gate_up("gate_up_through_counted", True, through=True, counts="stored")
+
     def gate_up_counted(self) -> str:
-        """The same of rows in the order of experts, which counts the rows that it has stored."""
+        """Of rows in the order of experts, such a kernel."""
         return self._gate_up("gate_up_counted", False, counts="stored")
 
     def _gate_up(self, name: str, gather: bool, through: bool = False, counts: str = "") -> str:

@@ -52,12 +52,13 @@ With 128 and 256 rows the layer took up to 2.5 % longer on an H200 than with row
 kernel brings (docs/TuningLog.md), with 512 and 1024 up to 2 %.
 """
 
-BRINGING = "gate_up_through"
-"""The kernel of which a warp brings rows, if they find room beside its stages."""
+BRINGING, BRINGING_COUNTED = "gate_up_through", "gate_up_through_counted"
+"""The kernel of which a warp brings rows, if they find room beside its stages; and such a kernel
+behind which the second matmul begins early."""
 
 EARLY_ROWS = 1536
 """Rows from which on the second matmul begins while the first has not ended, where it may
-(`LayerSpec.counts_rows`) and no warp brings rows into order.
+(`LayerSpec.counts_rows`).
 
 Measured on an H200 with 32 and 128 experts (docs/TuningLog.md): a layer takes 1 to 7 % less time in
 bf16, and with 1024 rows of 32 experts 1 % more; in FP8 with one scale between the matmuls 0.3 to
@@ -67,7 +68,9 @@ bf16, and with 1024 rows of 32 experts 1 % more; in FP8 with one scale between t
 EARLY = ("gate_up_counted", "down_counted")
 """The matmuls of which the second begins while the first has not ended, and waits for rows."""
 
-MATMULS = ("gate_up", "gate_up_gathered", "down", "down_gathered", BRINGING, *EARLY)
+MATMULS = (
+    "gate_up", "gate_up_gathered", "down", "down_gathered", BRINGING, BRINGING_COUNTED, *EARLY,
+)  # fmt: skip
 ROUTING = (
     "route", "top_k", "sort", "sort_given", "count", "dispatch", "sort_dispatch", "quantize",
     "sort_quantize", "quantize_tokens", "sort_quantize_tokens", "quantize_inner", "combine",
@@ -113,16 +116,17 @@ def steps(
         return [*first, up, *between, down, "combine"]
     if source == "some ids" or tokens * spec.slots <= FEW_ROWS:
         return [*_first_steps(spec, tokens, source), "gate_up_gathered", down, "combine"]
-    if is_brought:
-        return [*_first_steps(spec, tokens, source), BRINGING, down, "combine"]
     if is_early:
         up, down = EARLY
+    if is_brought:
+        up = BRINGING_COUNTED if is_early else BRINGING
+        return [*_first_steps(spec, tokens, source), up, down, "combine"]
     return [*_first_steps(spec, tokens, source, "dispatch"), up, down, "combine"]
 
 
 def early_tokens(spec: LayerSpec) -> range:
-    """Tokens of which the second matmul begins while the first has not ended, unless a warp of the
-    first brings its rows."""
+    """Tokens of which the second matmul begins while the first has not ended; in FP8 unless a warp
+    of the first brings its rows."""
     if not spec.counts_rows:
         return range(0)
     return range(-(-EARLY_ROWS // spec.slots), sys.maxsize)

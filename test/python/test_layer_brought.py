@@ -58,14 +58,19 @@ def test_rows_with_which_they_are_brought_in_fp8(monkeypatch: pytest.MonkeyPatch
 def test_from_when_on_rows_are_brought_into_order() -> None:
     for experts, start in ((32, 2048), (64, 2048), (65, 2080), (128, 4096), (256, 8192)):
         spec = LayerSpec(experts, 4, 2880, 2880)
+        up, down = "gate_up_through", "down"
+        if spec.counts_rows:
+            up, down = "gate_up_through_counted", "down_counted"
         for source in ("logits", "ids"):
-            assert "gate_up_through" not in steps(spec, start - 1, source)
-            assert "gate_up_through" in steps(spec, start, source)
-        assert "gate_up_through" not in steps(spec, 8192, "some ids")
+            assert "through" not in "".join(steps(spec, start - 1, source))
+            assert steps(spec, start, source)[-3:] == [up, down, "combine"]
+            late = steps(spec, start, source, early=False)
+            assert late[-3:] == ["gate_up_through", "down", "combine"]
+        assert "through" not in "".join(steps(spec, 8192, "some ids"))
         in_fp8 = dataclasses.replace(spec, activations="fp8")
         for tokens in (start - 1, start, 32 * experts, 128 * experts):
             found = steps(in_fp8, tokens)
-            assert "gate_up_through" not in found
+            assert "through" not in "".join(found)
             assert not any(name.endswith("quantize_tokens") for name in found)
     assert "gate_up_through" not in steps(LayerSpec(32, 4, 4096, 2880), 8192)
 

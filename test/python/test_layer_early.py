@@ -127,6 +127,49 @@ def test_halves_of_tiles_are_counted(
     check_close(case.run(file), case.truth())
 
 
+@pytest.fixture
+def brings(monkeypatch: pytest.MonkeyPatch) -> LayerSpec:
+    """A layer of which a warp of gate_up brings rows from 200 tokens on."""
+    monkeypatch.setattr(layer_steps, "BROUGHT_TOKENS", 200)
+    monkeypatch.setattr(layer_steps, "BROUGHT_ROWS", 1)
+    return LayerSpec(3, 2, 512, 96, GPT_OSS, bias=True)
+
+
+BRINGS_EARLY = ["top_k", "sort", "gate_up_through_counted", "down_counted", "combine"]
+
+
+@needs_both
+@pytest.mark.parametrize("tokens", [200, 330])
+def test_a_warp_brings_rows_and_down_begins_early(
+    file: Path, rng: np.random.Generator, brings: LayerSpec, tokens: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    kernels = LayerKernels.compile(brings, tokens, device="h200")
+    assert [name for name, _ in kernels.chosen(tokens)] == BRINGS_EARLY
+    assert {name for name, _ in kernels.chosen(199)} >= {"gate_up_counted", "down_counted"}
+    assert all(kernels.has(t) for t in kernels.starts(tokens))
+    monkeypatch.setattr("layer_cases.lazy", lambda _: kernels)
+    case = Case(brings, tokens, rng)
+    check_close(case.run(file), case.truth())
+
+
+@needs_both
+def test_kernels_of_which_only_others_begin_early_are_enough(
+    brings: LayerSpec, tmp_path: Path
+) -> None:
+    """An earlier version began `down` early only where no warp brings rows."""
+    made = LayerKernels.compile(brings, 200)
+    made.matmuls["gate_up_through"] = made.matmuls.pop("gate_up_through_counted")
+    made.matmuls["down"] = LayerKernels.compile(brings, 10).matmuls["down"]
+    made.save(tmp_path)
+    old = LayerKernels.load(tmp_path)
+    late = ["top_k", "sort", "gate_up_through", "down", "combine"]
+    assert [name for name, _ in old.chosen(200)] == late
+    assert "down_counted" in dict(old.chosen(199))
+    old.lazy = True
+    assert [name for name, _ in old.chosen(200)] == BRINGS_EARLY
+
+
 LEAST = r"(sub\.s32 \t%r\d+, %r\d+, %r\d+;\s+mul\.lo\.s32 \t%r\d+, %r\d+, )832;"
 
 
@@ -240,14 +283,13 @@ def test_from_when_on_down_begins_early(monkeypatch: pytest.MonkeyPatch) -> None
     def is_early(spec: LayerSpec, tokens: int, source: Source = "logits") -> bool:
         return "down_counted" in steps(spec, tokens, source)
 
-    for experts, first, end in ((32, 384, 2048), (128, 384, 4096)):
+    for experts, first in ((32, 384), (128, 384)):
         spec = LayerSpec(experts, 4, 2880, 2880)
         sources: tuple[Source, ...] = ("logits", "ids")
         for source in sources:
             assert not is_early(spec, first - 1, source)
             assert is_early(spec, first, source)
-            assert is_early(spec, end - 1, source)
-            assert not is_early(spec, end, source)
+            assert is_early(spec, 8192, source)
         assert not is_early(spec, first, "some ids")
         fp8 = dataclasses.replace(spec, activations="fp8")
         one = dataclasses.replace(fp8, activation_scale="bound")
