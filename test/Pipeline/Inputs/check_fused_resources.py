@@ -32,11 +32,13 @@ from epilogues import EPILOGUES
 from mxfp4 import Problem
 from mxfp4.compile import Compiler
 from mxfp4.layer_spec import PRESETS, Activation, LayerSpec
+from mxfp4.layer_steps import EARLY_ROWS
 from mxfp4.layout import FP8
 
 LIST = Path(__file__).with_name("fused-clean.txt")
 
 MATMULS = ("gate_up", "gate_up_gathered", "gate_up_through", "down", "down_gathered")
+COUNTED = ("gate_up_counted", "gate_up_through_counted", "down_counted")
 ACCUMULATIONS = ("fast", "promoted512", "promoted128")
 SUMS = ({}, *({"activations": "fp8", "accumulation": how} for how in ACCUMULATIONS))
 TALL = 128
@@ -100,8 +102,10 @@ def bringing() -> list[Case]:
 def layers() -> list[Case]:
     """Each kind of kernel that the layers of `PRESETS` have, once."""
     found: dict[tuple[str, Activation | None, bool, Kind], Case] = {}
-    for preset, sums, name in itertools.product(PRESETS.values(), SUMS[:-1], MATMULS):
+    for preset, sums, name in itertools.product(PRESETS.values(), SUMS[:-1], MATMULS + COUNTED):
         spec = replace(preset, **sums)
+        if name in COUNTED and not spec.counts_rows:
+            continue
         module = getattr(spec, name)()
         activation = spec.activation if name.startswith("gate_up") else None
         for device in ("h100-sxm", "h200"):
@@ -109,6 +113,8 @@ def layers() -> list[Case]:
                 parsed.run(f"builtin.module(mxfp4-choose-schedule{{device={device}}})")
                 (operation,) = parsed.describe()
             for choice in operation["choices"]:
+                if name in COUNTED and choice.get("to", sys.maxsize) <= EARLY_ROWS:
+                    continue
                 schedule = choice["schedule"]
                 key = name, activation, spec.bias, kind(problem(spec, name), schedule)
                 found.setdefault(key, Case(schedule, module))
