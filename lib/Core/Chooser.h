@@ -19,6 +19,7 @@
 #include "mxfp4/Core/Schedule.h"
 
 #include <cmath>
+#include <functional>
 #include <optional>
 
 namespace mxfp4 {
@@ -100,6 +101,13 @@ private:
   Pick pickFewestDecoders(int64_t rows) const;
   bool decodeDecides() const;
   Schedule decoders(int warps, int ctas, int stages) const;
+  /// How many groups have rows: the mean and its standard deviation.
+  struct BusyGroups {
+    double mean, deviation;
+  };
+  BusyGroups busyGroups(int64_t rows) const;
+  double overBusyGroups(int64_t rows,
+                        const std::function<double(double busy)> &time) const;
   double decoderTiles(int64_t rows, int64_t columns = 128) const;
   Schedule decodersAlone() const;
   bool hasHalves() const;

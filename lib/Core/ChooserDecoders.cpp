@@ -22,7 +22,8 @@ constexpr int kDecodersStages = 9, kDecodersStagesAlone = 18,
 
 /// K slices of one CTA whose 24 warps decode two blocks per step each, and
 /// their stages: 0.93 to 0.98 of the time of three slices of eight warps in
-/// seven cases.
+/// seven cases. All but the first leave their sums at once, in buffers of their
+/// own: 0.96 to 0.98 of the time of one buffer in ten cases.
 constexpr int kMostSlices = 6, kMostSlicesStages = 24;
 
 /// Steps of K from which a tile's halves take clearly less time than the tile,
@@ -32,9 +33,10 @@ constexpr int kMostSlices = 6, kMostSlicesStages = 24;
 constexpr int64_t kStepsOfHalves = 32;
 constexpr double kHalfWave = 0.65;
 
-/// Waves of two CTAs per SM up to which halves are an option where no tile has
-/// columns in one half alone: with 5 to 19 waves, gate_up took 0.99 to 1.01 of
-/// the time alone, and in a layer, where `down` begins meanwhile, 0.99 to 1.02.
+/// Waves of two CTAs per SM up to which halves are an option in a layer where
+/// no tile has columns in one half alone: with 5 to 19 waves, a layer whose
+/// `down` begins meanwhile took 0.99 to 1.02 of the time. A matmul alone has
+/// halves with more waves, too: it took 0.95 to 1.01 of the time in 16 cases.
 constexpr double kWavesOfHalves = 4;
 
 /// Where halves are an option, and K has at least `kStepsAlone` steps, six K
@@ -42,7 +44,7 @@ constexpr double kWavesOfHalves = 4;
 /// CTAs; beyond, `kDecodersAlone` holds. N = K = 2880, 32 groups and 8 to 80
 /// tokens: 0.94 to 0.99 of the time, under Zipf's routing 1.01 to 1.05.
 constexpr int64_t kStepsAlone = 40;
-constexpr double kWavesAlone = 3, kDecodersAloneHalves = 1.03;
+constexpr double kWavesAlone = 3, kDecodersAloneHalves = 1;
 
 /// Stages of wide tiles, at most; with two CTAs 15 fit.
 constexpr int kWideStages = 18;
@@ -132,21 +134,52 @@ bool Chooser::hasHalves() const {
   return steps >= kStepsOfHalves && groups <= Schedule::kMostGroupsOfHalves;
 }
 
+/// Standard deviations by which other numbers of groups that have rows than the
+/// expected one count. With one deviation, tiles that just fill a wave of two
+/// CTAs per SM lost to one CTA, which took 1.05 to 1.08 of the time.
+constexpr double kDeviations = 0.7;
+
+/// Groups from which others than the expected number count: of fewer, tokens
+/// that choose two or four do not miss as many as the model says.
+constexpr int64_t kFewestUncertain = 16;
+
+/// The mean of a time that depends on how many groups have rows, over as many
+/// as are expected, and some fewer and more: a wave that is full with the
+/// expected number may be followed by one that is nearly empty.
+double
+Chooser::overBusyGroups(int64_t rows,
+                        const std::function<double(double busy)> &time) const {
+  const BusyGroups busy = busyGroups(rows);
+  const double away =
+      groups < kFewestUncertain ? 0 : kDeviations * busy.deviation;
+  const double fewer = std::max(1.0, busy.mean - away),
+               more = std::min(double(groups), busy.mean + away);
+  return (time(fewer) + 2 * time(busy.mean) + time(more)) / 4;
+}
+
 /// The time of tiles of 128 columns with one or two CTAs per SM, in waves of
 /// one CTA per SM, and whether the last tiles are halves, which is quicker
 /// then.
 std::pair<double, bool> Chooser::decoderTime(int64_t rows, int ctas) const {
-  const double all = target.device.multiprocessors,
-               tiles = decoderTiles(rows) / all;
-  const double whole = std::ceil(tiles / ctas) * ctas;
+  const double places = double(ctas) * target.device.multiprocessors;
+  const auto waves = [&](double busy, int64_t columns) {
+    return std::ceil(busy * double(ceilDiv(problem.n, columns)) / places);
+  };
+  const double whole = overBusyGroups(
+      rows, [&](double busy) { return waves(busy, 128) * ctas; });
   const bool hasEdge = ceilDiv(problem.n, 64) % 2 != 0;
-  if (!hasHalves() || (!hasEdge && tiles > 2 * kWavesOfHalves))
+  const bool isLayers = problem.hasEpilogue || problem.olderInputs;
+  const bool isLong =
+      decoderTiles(rows) > kWavesOfHalves * 2 * target.device.multiprocessors;
+  if (!hasHalves() || (isLong && isLayers && !hasEdge))
     return {whole, false};
-  const double halfWaves = std::ceil(decoderTiles(rows, 64) / all / ctas);
-  const double wholeWaves = std::floor(halfWaves / 2);
-  const double halved =
-      (wholeWaves + (halfWaves == 2 * wholeWaves ? 0 : kHalfWave)) * ctas;
-  return {std::min(whole, halved), halved < whole};
+  const double halved = overBusyGroups(rows, [&](double busy) {
+    const double halfWaves = waves(busy, 64);
+    const double wholeWaves = std::floor(halfWaves / 2);
+    return (wholeWaves + (halfWaves == 2 * wholeWaves ? 0 : kHalfWave)) * ctas;
+  });
+  return {std::min(whole, halved),
+          halved < whole || (isLong && !isLayers && ctas == 2)};
 }
 
 /// 20 warps decode in tiles of 64 columns.
@@ -157,20 +190,29 @@ Schedule Chooser::narrowDecoders() const {
   return fit(schedule, kNarrowStages);
 }
 
-/// Tiles of `columns` columns of all groups that have rows, if each has one.
-double Chooser::decoderTiles(int64_t rows, int64_t columns) const {
-  // Groups that have rows, under uniform routing, of a number of rows that has
-  // eight values between two powers of two, so that the choice changes with few
-  // numbers of rows.
+/// Groups that have rows, under uniform routing, of a number of rows that has
+/// eight values between two powers of two, so that the choice changes with few
+/// numbers of rows.
+Chooser::BusyGroups Chooser::busyGroups(int64_t rows) const {
+  if (groups == 1)
+    return {1, 0};
   int64_t step = groups;
   if (rows <= groups)
     for (step = 1; step * 16 < rows;)
       step *= 2;
   const double expected = double(ceilDiv(rows, step) * step);
   const double all = double(groups);
-  const double busy =
-      groups == 1 ? 1 : all * (1 - std::pow(1 - 1 / all, expected));
-  return busy * double(ceilDiv(problem.n, columns));
+  // The chances that one group, and that two, have no rows.
+  const double none = std::pow(1 - 1 / all, expected),
+               both = std::pow(1 - 2 / all, expected);
+  const double variance =
+      all * none * (1 - all * none) + all * (all - 1) * both;
+  return {all * (1 - none), std::sqrt(std::max(0.0, variance))};
+}
+
+/// Tiles of `columns` columns of all groups that are expected to have rows.
+double Chooser::decoderTiles(int64_t rows, int64_t columns) const {
+  return busyGroups(rows).mean * double(ceilDiv(problem.n, columns));
 }
 
 /// Whether a launch has enough tiles for crowded groups to have wide ones.
@@ -197,7 +239,9 @@ Pick Chooser::pickDecoders(int64_t rows) const {
       hasHalves() && steps >= kStepsAlone && tiles <= kWavesAlone * 2 * all;
   const double alone = (isShort ? kDecodersAloneHalves : kDecodersAlone) * one;
   const double narrow =
-      kDecodersNarrow * std::ceil(decoderTiles(rows, 64) / all) / 2;
+      kDecodersNarrow / 2 * overBusyGroups(rows, [&](double busy) {
+        return std::ceil(busy * double(ceilDiv(problem.n, 64)) / all);
+      });
   if (tiles <= kNarrowWaves * 2 * all && !problem.gathers &&
       steps >= int64_t(2) * kFewestSlices && narrow < std::min(two, alone))
     return {narrowDecoders(),

@@ -101,15 +101,23 @@ LogicalResult ReduceSlicesOp::verify() {
   // A barrier of the CTA for each slice but the first, and 16 in all.
   if (getSlices() < 2 || getSlices() > 15)
     return emitOpError() << "requires 2 to 15 slices, but got " << getSlices();
+  const int64_t others = int64_t(getSlices()) - 1,
+                elements = sums.getNumElements();
+  // Two named barriers for each slice with a buffer of its own.
+  constexpr int64_t kMostBuffers = 7;
+  const bool mayOwn = others > 1 && others <= kMostBuffers;
   if (buffer.getRank() == 2 && buffer.hasStaticShape() && isShared(buffer) &&
       buffer.getLayout().isIdentity() && buffer.getElementType().isF32() &&
-      buffer.getDimSize(0) == sums.getNumElements() &&
+      (buffer.getDimSize(0) == elements ||
+       (mayOwn && buffer.getDimSize(0) == others * elements)) &&
       buffer.getDimSize(1) % 32 == 0 && sums.getDimSize(2) == 4)
     return success();
-  return emitOpError() << "requires a buffer of " << sums.getNumElements()
-                       << " f32 for each thread of a slice in shared memory, "
-                          "but got "
-                       << buffer;
+  InFlightDiagnostic error = emitOpError();
+  error << "requires a buffer of " << elements;
+  if (mayOwn)
+    error << " or " << others * elements;
+  return error << " f32 for each thread of a slice in shared memory, but got "
+               << buffer;
 }
 
 const InstructionTraits *WgmmaOp::findTraits() {

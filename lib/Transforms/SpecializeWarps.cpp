@@ -226,9 +226,11 @@ static void reduceSlices(ImplicitLocOpBuilder &b, const Program &program,
   const Schedule &schedule = program.schedule;
   b.setInsertionPoint(store);
   VectorType sums = store.getAccumulator().getType();
-  Value buffer = sharedBuffer(
-      b, {sums.getNumElements(), int64_t(32) * schedule.sliceWarps()},
-      b.getF32Type(), SharedMemoryMap(schedule, program.layout).sums.offset);
+  const SharedRegion region = SharedMemoryMap(schedule, program.layout).sums;
+  Value buffer = sharedBuffer(b,
+                              {region.count * sums.getNumElements(),
+                               int64_t(32) * schedule.sliceWarps()},
+                              b.getF32Type(), region.offset);
   Value tokens =
       schedule.heightStep() < schedule.tileTokens ? store.getValid() : Value();
   Value total = ReduceSlicesOp::create(b, sums, store.getAccumulator(), slice,

@@ -609,6 +609,26 @@ func.func @slices_1(%c: vector<1x2x4xf32>, %b: memref<16x128xf32, #gpu.address_s
 
 // -----
 
+// Of three slices one or two may have a buffer, and of nine not all.
+
+func.func @slices_own(%c: vector<1x2x4xf32>, %b: memref<24x128xf32, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires a buffer of 8 or 16 f32 for each thread of a slice in shared memory, but got 'memref<24x128xf32, #gpu.address_space<workgroup>>'}}
+  %r = mxfp4.reduce_slices %c slice(%i of 3) through %b
+      : vector<1x2x4xf32>, memref<24x128xf32, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @slices_own_9(%c: vector<1x2x4xf32>, %b: memref<64x128xf32, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires a buffer of 8 f32 for each thread of a slice in shared memory, but got 'memref<64x128xf32, #gpu.address_space<workgroup>>'}}
+  %r = mxfp4.reduce_slices %c slice(%i of 9) through %b
+      : vector<1x2x4xf32>, memref<64x128xf32, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
 func.func @slices_2(%c: vector<1x2x4xf32>, %b: memref<8x100xf32, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @below {{requires a buffer of 8 f32 for each thread of a slice in shared memory, but got 'memref<8x100xf32, #gpu.address_space<workgroup>>'}}
   %r = mxfp4.reduce_slices %c slice(%i of 2) through %b

@@ -161,6 +161,33 @@ HALVES = (
 )
 
 
+@pytest.mark.parametrize(("slices", "buffers"), [(3, 1), (6, 5)])
+def test_six_slices_leave_their_sums_at_once(
+    slices: int, buffers: int, rng: np.random.Generator
+) -> None:
+    """Each has a buffer, which several tiles of a CTA use, and halves of tiles a part of it."""
+    problem = Problem(3, 310, 832, output="f32")
+    weights = mxfp4.pack(*random_weights(rng, 3, 310, 832, 118, 128), problem.layout)
+    x = rng.standard_normal((44, 832)).astype(bfloat16)
+    schedule = HALVES.replace("copy_warps = 3", f"copy_warps = {slices}")
+    schedule = schedule.replace("slices = 3", f"slices = {slices}")
+    schedule = schedule.replace("stages = 9", f"stages = {3 * slices}")
+    found = set()
+    for halves in ("", ", half_tiles = true"):
+        artifact = compile_kernel(problem, f"schedule={schedule.format(halves=halves)}")
+        regions = artifact.manifest.raw["budget"]["shared_memory"]
+        sums = next(region for region in regions if region["name"] == "sums")
+        assert sums["bytes"] == buffers * 128 * 16 * 4
+        for multiprocessors in (1, 3):
+            run = simulate(
+                artifact, x, weights, np.array([0, 21, 21, 44], np.int32),
+                multiprocessors=multiprocessors,
+            )  # fmt: skip
+            assert run.findings == []
+            found.add(run.y.tobytes())
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize("n", [256, 310, 64])
 def test_halves_of_tiles_add_in_the_order_of_whole_ones(n: int, rng: np.random.Generator) -> None:
     """No bit depends on how many CTAs, and so which tiles are halves."""

@@ -150,11 +150,13 @@ TEST(ChooseSchedule, TheTightestTilesHaveNoEpilogue) {
         for (int64_t mean = 1; mean < 200; ++mean) {
           Problem problem = {groups, groups, n, 2880, groups * mean};
           const Target target = targetFor(device);
-          const Schedule plain = chooseSchedule(problem, target).schedule;
+          Schedule plain = chooseSchedule(problem, target).schedule;
           problem.hasEpilogue = true;
           const Schedule fused = chooseSchedule(problem, target).schedule;
           EXPECT_EQ(verifySchedule(fused, problem, target), "");
           EXPECT_FALSE(fused.kSlices == 3 && fused.tileTokens > 64) << mean;
+          // A matmul alone has halves in long launches, too.
+          plain.halfTiles &= fused.halfTiles;
           if (fused.kSlices == 2 && fused.tileTokens == 72) {
             EXPECT_EQ(fused.tileRows, 192);
             EXPECT_TRUE(mean >= 55 && mean <= 56) << mean;
