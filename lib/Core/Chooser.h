@@ -144,8 +144,10 @@ private:
   Pick wholeGroupsFP8(int height, int64_t mean) const;
   Schedule withStages(Schedule schedule, int sumSteps, int stages) const;
   std::optional<Pick> pickManyDecodersFP8(int64_t rows) const;
-  std::optional<Pick> pickFewestDecodersFP8() const;
-  std::optional<Pick> pickDecodersFP8(int64_t mean) const;
+  std::optional<Pick> pickFewestDecodersFP8(int64_t rows) const;
+  std::optional<Pick> pickDecodersFP8(int64_t rows) const;
+  Schedule decodersFP8(int tileRows, int tileTokens, int stages,
+                       int64_t rows) const;
   bool promotesAhead(const Schedule &schedule) const;
   bool copiesAhead(const Schedule &schedule) const;
   double costOfMany(int height, int64_t mean, int tileRows = 192) const;

@@ -59,12 +59,12 @@ constexpr double kWideWaves = 10;
 /// 24 warps decode, and steps that the first of three K slices has fewer.
 constexpr int kDecodersStagesFP8 = 25, kSharingStagesFP8 = 12, kSumStepsFP8 = 2;
 
-/// Of 8-bit numbers, stages of a CTA where 24 warps decode for tiles of up to
-/// 32 tokens, and waves of tiles from which they take less time than 20 warps
-/// and tiles of 64 columns. With 22 and 44 waves they took 0.96 and 0.94 of the
-/// time, with 11 waves 1.00.
+/// Of 8-bit numbers, stages of a CTA for tiles of 128 columns where 20 or 24
+/// warps decode, and waves of such tiles from which 20 warps that decode two
+/// blocks per step take less time than with tiles of 64 columns: with 11 waves
+/// and more 0.95 to 1.00 of the time, with 9 as long, with 5 to 7 up to 1.04.
 constexpr int kDecodersStagesWideFP8 = 15;
-constexpr int64_t kManyWavesFP8 = 16;
+constexpr double kManyWavesFP8 = 10;
 
 /// Of 8-bit numbers, tokens of tiles for a dozen or two rows per group: with 16
 /// rows, they took 0.89 to 1.00 of the time of tiles of 48.
@@ -286,42 +286,61 @@ Schedule Chooser::withStages(Schedule schedule, int sumSteps,
   return fit(schedule, stages);
 }
 
-/// Of 8-bit numbers, few rows per group and many tiles: 24 warps decode for
-/// tiles of 128 columns, which share activations.
+/// Of 8-bit numbers, 20 warps in five K slices. The first slice has a step
+/// fewer, because it adds all sums and stores, if it has two then: ptxas
+/// serialises the multiplications of slices that have one.
+Schedule Chooser::decodersFP8(int tileRows, int tileTokens, int stages,
+                              int64_t rows) const {
+  Schedule schedule =
+      wgmma(tileRows, tileTokens, tileTokens > 8 ? 8 : 0, 4, kFewestSlices);
+  schedule.sideBySide = schedule.overlapDecode = schedule.versionLoops = false;
+  schedule.sumSteps = 1;
+  if (schedule.sliceSteps(0, steps).count < 2)
+    schedule.sumSteps = 0;
+  // With fewer rows, many groups have none.
+  schedule.prefetchFirst = rows >= groups;
+  return fit(schedule, stages);
+}
+
+/// Of 8-bit numbers, few rows per group and many tiles: 20 warps decode two
+/// blocks per step for tiles of 128 columns, which share activations. They took
+/// 0.92 to 0.98 of the time of 24 warps that decode one block per step.
 std::optional<Pick> Chooser::pickManyDecodersFP8(int64_t rows) const {
+  // With a list of expert ids tiles are not halved, and whole ones spill.
   if (!decodeDecides() || problem.gathers ||
+      problem.groups != problem.experts ||
       tokensFor(ceilDiv(rows, groups), 2) > 16 ||
-      steps < int64_t(2) * kSharingSlices ||
-      waves(double(std::min(rows, groups)), 128) < kManyWavesFP8)
+      steps < int64_t(2) * kFewestSlices ||
+      groups > Schedule::kMostGroupsOfHalves ||
+      decoderTiles(rows) < kManyWavesFP8 * target.device.multiprocessors)
     return std::nullopt;
-  return Pick{
-      withStages(wgmma(128, 16, 8, 8, kSharingSlices), /*sumSteps=*/0,
-                 kDecodersStagesWideFP8),
-      "up to about ten rows per group and many tiles: decoding decides, "
-      "16 tokens, in 24 warps of one CTA"};
+  // With 8 tokens as quick under uniform routing, and 1.1 times the time under
+  // Zipf's.
+  Schedule schedule = decodersFP8(128, 16, kDecodersStagesWideFP8, rows);
+  schedule.halfTiles = true;
+  return Pick{schedule,
+              "up to about ten rows per group and many tiles: decoding "
+              "decides, with the fewest instructions per byte, in 20 warps"};
 }
 
 /// Of 8-bit numbers and the fewest rows, 20 warps decode, too. Measured from 1
 /// to 64 rows in all: 0.93 to 1.00 of the time of three K slices of four warps.
-std::optional<Pick> Chooser::pickFewestDecodersFP8() const {
-  // ptxas serialises the multiplications of slices that have one step.
+std::optional<Pick> Chooser::pickFewestDecodersFP8(int64_t rows) const {
   if (!decodeDecides() || problem.gathers || steps < int64_t(2) * kFewestSlices)
     return std::nullopt;
-  return Pick{withStages(wgmma(64, 8, 0, 4, kFewestSlices), /*sumSteps=*/0,
-                         kDecodersStagesFP8),
+  return Pick{decodersFP8(64, 8, kDecodersStagesFP8, rows),
               "few rows per group: decoding decides, 8 tokens, small tiles "
               "that five K slices share"};
 }
 
 /// Of 8-bit numbers, 20 warps decode for tiles of up to 16 tokens, and 24 for
 /// tiles of 32 and 48.
-std::optional<Pick> Chooser::pickDecodersFP8(int64_t mean) const {
+std::optional<Pick> Chooser::pickDecodersFP8(int64_t rows) const {
+  const int64_t mean = ceilDiv(rows, groups);
   if (!decodeDecides() || problem.gathers)
     return std::nullopt;
-  // ptxas serialises the multiplications of slices that have one step.
   if (tokensFor(mean, 2) <= 16 && steps >= int64_t(2) * kFewestSlices)
-    return Pick{withStages(wgmma(64, 16, 8, 4, kFewestSlices), /*sumSteps=*/0,
-                           kDecodersStagesFP8),
+    return Pick{decodersFP8(64, 16, kDecodersStagesFP8, rows),
                 "up to about ten rows per group: decoding decides, 16 tokens, "
                 "small tiles that five K slices share"};
   if (tokensFor(mean, 2) <= 16 || tokensFor(mean, 1.4) > kSharedFP8 ||

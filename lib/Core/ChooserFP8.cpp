@@ -134,13 +134,13 @@ Pick Chooser::pickFP8(int64_t rows) const {
     return *pick;
   const int64_t mean = ceilDiv(rows, groups);
   if (tokensFor(mean, 4) <= 8) {
-    if (std::optional<Pick> pick = pickFewestDecodersFP8())
+    if (std::optional<Pick> pick = pickFewestDecodersFP8(rows))
       return *pick;
     return {wgmma(64, 8, 0, 4, slices, /*ctas=*/slices == 1 ? 4 : 1),
             "few rows per group: memory bound, 8 tokens, small tiles and many "
             "copies in flight"};
   }
-  if (std::optional<Pick> pick = pickDecodersFP8(mean))
+  if (std::optional<Pick> pick = pickDecodersFP8(rows))
     return *pick;
   if (tokensFor(mean, 2) <= 16)
     return {

@@ -320,18 +320,28 @@ static std::string verifyWide(const Schedule &s, const BlockLayout &layout) {
 /// A warpgroup multiplies one of its blocks of rows in place of two, with the
 /// same stages; the first tile is found while the tiles are counted.
 static std::string verifyHalves(const Schedule &s, const Problem &problem) {
-  if (!s.traits().isAsynchronous || s.traits().cutsSums() ||
-      s.placement != Placement::Register || s.slices() != 2 ||
-      s.tileRows != 2 * problem.layout.rows || s.overlapDecode ||
-      s.fullTilesFirst || s.sideBySide || s.wideFrom != 0 || s.kSlices == 1)
-    return "requires wgmma, sums that are not cut, register placement, K "
-           "slices of one warpgroup with two blocks of rows, and none of "
-           "overlap_decode, full_tiles_first, side_by_side and wide_from for "
-           "half_tiles";
+  if (!s.traits().isAsynchronous || s.placement != Placement::Register ||
+      s.slices() != 2 || s.tileRows != 2 * problem.layout.rows ||
+      s.overlapDecode || s.fullTilesFirst || s.sideBySide || s.wideFrom != 0 ||
+      s.kSlices == 1)
+    return "requires wgmma, register placement, K slices of one warpgroup with "
+           "two blocks of rows, and none of overlap_decode, full_tiles_first, "
+           "side_by_side and wide_from for half_tiles";
   if (problem.groups > Schedule::kMostGroupsOfHalves)
     return "requires at most " + std::to_string(s.kMostGroupsOfHalves) +
            " groups for half_tiles, but has " + std::to_string(problem.groups);
   return "";
+}
+
+/// A CTA's first tile has its number.
+static std::string verifyPrefetch(const Schedule &s) {
+  if (s.traits().isAsynchronous && s.copyWarps > 0 && s.kSlices > 1 &&
+      !s.fullTilesFirst && !s.sideBySide && s.wideFrom == 0 &&
+      s.bringBytes == 0 && !s.copiesAhead)
+    return "";
+  return "requires wgmma, copy_warps, K slices, and none of full_tiles_first, "
+         "side_by_side, wide_from, bring_bytes and copies_ahead for "
+         "prefetch_first";
 }
 
 /// What ptxas needs for one wgmma: the accumulators of 64 rows, A if it is in
@@ -395,6 +405,8 @@ std::string mxfp4::verifySchedule(const Schedule &schedule,
     wrong = verifyAhead(schedule, problem);
   if (wrong.empty() && schedule.halfTiles)
     wrong = verifyHalves(schedule, problem);
+  if (wrong.empty() && schedule.prefetchFirst)
+    wrong = verifyPrefetch(schedule);
   if (wrong.empty() && schedule.sideBySide)
     wrong = verifySideBySide(schedule, problem.layout);
   if (wrong.empty() && schedule.wideFrom != 0)

@@ -53,6 +53,7 @@ const std::vector<ScheduleField> &mxfp4::scheduleFields() {
       {"bring_bytes", &S::bringBytes, false, 5, 0, 65536},
       {"copies_ahead", &S::copiesAhead, false, 6, 0, 1},
       {"half_tiles", &S::halfTiles, false, 7, 0, 1},
+      {"prefetch_first", &S::prefetchFirst, false, 8, 0, 1},
   };
   return fields;
 }

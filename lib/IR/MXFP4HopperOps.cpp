@@ -80,6 +80,23 @@ LogicalResult BulkCopyWeightsOp::verify() {
   return verifyBarriers(*this, getBarriers());
 }
 
+LogicalResult PrefetchWeightsOp::verify() {
+  auto source = cast<MemRefType>(getSource().getType());
+  if (source.getRank() != 3 || !isa<BlockType>(source.getElementType()) ||
+      isShared(source) || !source.getLayout().isIdentity() ||
+      llvm::any_of(source.getShape().drop_front(), ShapedType::isDynamic))
+    return emitOpError() << "requires blocks ExN/64xK/64 in global memory, but "
+                            "got "
+                         << source;
+  const auto begin = static_cast<int64_t>(getStep()),
+             count = static_cast<int64_t>(getSteps());
+  if (begin < 0 || count < 1 || begin + count > source.getDimSize(2))
+    return emitOpError() << "requires one step or more of "
+                         << source.getDimSize(2) << ", but got " << count
+                         << " from " << begin << " on";
+  return success();
+}
+
 LogicalResult TensorCopyActivationsOp::verify() {
   auto destination = cast<MemRefType>(getDestination().getType());
   if (destination.getRank() != 3 || !isShared(destination) ||

@@ -60,6 +60,7 @@ static void buildDecoding(OpPassManager &pm,
   pm.addPass(createAwaitGroups());
   pm.addPass(createCountGroups());
   pm.addPass(createHalveTiles());
+  pm.addPass(createPrefetchFirst());
   pm.addPass(createPipelineCopies());
   pm.addPass(createInsertDecode());
   pm.addPass(createVersionLoops());

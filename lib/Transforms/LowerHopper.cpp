@@ -135,6 +135,29 @@ Value toCluster(ImplicitLocOpBuilder &b, Value shared) {
 /// all of the data.
 constexpr int64_t kEvictFirst = 0x12F0000000000000;
 
+struct LowerPrefetchWeights : ConvertOpToLLVMPattern<PrefetchWeightsOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(PrefetchWeightsOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Arithmetic a(b);
+    auto source = cast<MemRefType>(op.getSource().getType());
+    const int64_t bytes = layoutOf(source).bytes();
+    Value row = a.toI64(a.add(a.mul(adaptor.getExpert(), source.getDimSize(1)),
+                              adaptor.getBlock()));
+    Value first = a.offset(
+        a.offset(adaptor.getSource(), a.mul(row, source.getDimSize(2) * bytes)),
+        a.constant(b.getI64Type(), static_cast<int64_t>(op.getStep()) * bytes));
+    NVVM::CpAsyncBulkPrefetchOp::create(
+        b, first,
+        a.constant(b.getI32Type(), static_cast<int64_t>(op.getSteps()) * bytes),
+        /*l2CacheHint=*/Value());
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
 struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
   LogicalResult
@@ -415,7 +438,7 @@ struct LowerPin : ConvertOpToLLVMPattern<PinOp> {
 void mxfp4::populateHopperLowering(const LLVMTypeConverter &converter,
                                    RewritePatternSet &patterns) {
   patterns.add<LowerInitBarriers, LowerWaitBarrier, LowerArriveBarrier,
-               LowerExpectBytes, LowerBulkCopyWeights, LowerTensorCopy,
-               LowerWgmma, LowerWgmmaWait, LowerPin, LowerSyncWarpgroup>(
-      converter);
+               LowerExpectBytes, LowerBulkCopyWeights, LowerPrefetchWeights,
+               LowerTensorCopy, LowerWgmma, LowerWgmmaWait, LowerPin,
+               LowerSyncWarpgroup>(converter);
 }

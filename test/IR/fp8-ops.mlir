@@ -134,3 +134,12 @@ func.func @results(%b: tensor<?x64xbf16>, %o: tensor<2xi32>,
       : vector<1x2x4xf32> to memref<?x64xf8E4M3FN>
   return %r : tensor<?x48xf8E4M3FN>
 }
+
+// NEW-LABEL: func @prefetch
+// NEW: mxfp4.prefetch_weights %{{.*}}[%{{.*}}, %{{.*}}] step 21 steps 2 : memref<32x90x23x!mxfp4.block<bytes, relative>>
+func.func @prefetch(%w: memref<32x90x23x!mxfp4.block<bytes, relative>>,
+                    %expert: index, %block: index) {
+  mxfp4.prefetch_weights %w[%expert, %block] step 21 steps 2
+      : memref<32x90x23x!mxfp4.block<bytes, relative>>
+  return
+}

@@ -744,3 +744,21 @@ func.func @pin_types(%v: vector<2xbf16>) {
   %r = "mxfp4.pin"(%v) : (vector<2xbf16>) -> vector<1x2x4xf32>
   return
 }
+
+// -----
+
+func.func @prefetch_of_elements(%w: memref<2x3x3xi8>, %i: index) {
+  // expected-error @below {{requires blocks ExN/64xK/64 in global memory, but got 'memref<2x3x3xi8>'}}
+  mxfp4.prefetch_weights %w[%i, %i] step 0 steps 1 : memref<2x3x3xi8>
+  return
+}
+
+// -----
+
+func.func @prefetch_past_k(%w: memref<2x3x3x!mxfp4.block<bytes, relative>>,
+                           %i: index) {
+  // expected-error @below {{requires one step or more of 3, but got 2 from 2 on}}
+  mxfp4.prefetch_weights %w[%i, %i] step 2 steps 2
+      : memref<2x3x3x!mxfp4.block<bytes, relative>>
+  return
+}

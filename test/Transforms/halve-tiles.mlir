@@ -221,3 +221,30 @@ func.func @gather(%x: memref<?x192xbf16>, %g: memref<?xi32>,
       {schedule = #schedule}
   return
 }
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma_fp8, rows = 128, tokens = 8,
+  warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1,
+  k_slices = 2, copy_warps = 2, half_tiles = true>
+
+// 8-bit numbers have halves, too.
+// CHECK-LABEL: gpu.func @mxfp4_fp8
+// CHECK:         mxfp4.role "multiply"
+// CHECK:           scf.if
+// CHECK:             mxfp4.k_loop {{.*}} rows = 64, {{.*}} half_tiles = true>}
+// CHECK:               mxfp4.tile_matmul {{.*}} #mxfp4.accumulation<fast>
+// CHECK:           } else {
+// CHECK:             mxfp4.k_loop {{.*}} rows = 128, {{.*}} half_tiles = true>}
+// CHECK:         mxfp4.hand_out_tiles {{.*}} columns 3 to
+
+// LOWER-LABEL: gpu.func @mxfp4_fp8
+func.func @fp8(%x: memref<?x384xf8E4M3FN>,
+               %w: memref<2x3x3x!mxfp4.block<bytes, relative>>,
+               %o: memref<3xi32>, %y: memref<?x192xbf16>, %s: memref<2xi32>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x384xf8E4M3FN>)
+      weights(%w : memref<2x3x3x!mxfp4.block<bytes, relative>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x192xbf16>)
+      workspace(%s : memref<2xi32>) {schedule = #schedule}
+  return
+}

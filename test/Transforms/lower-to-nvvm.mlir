@@ -276,6 +276,29 @@ gpu.module @kernels {
     gpu.return
   }
 
+  // Two steps of a row of blocks are next to each other: behind (2 E + row) times 3
+  // blocks of 2176 bytes, the second one.
+
+  // CHECK-LABEL: llvm.func @prefetch_weights
+  // CHECK-SAME:    (%[[W:.*]]: !llvm.ptr<1>, %[[E:.*]]: i32, %[[ROW:.*]]: i32)
+  // CHECK-DAG:     %[[SIZE:.*]] = llvm.mlir.constant(4352 : i32) : i32
+  // CHECK-DAG:     %[[ROWS:.*]] = llvm.mlir.constant(2 : i32) : i32
+  // CHECK-DAG:     %[[ALL:.*]] = llvm.mlir.constant(6528 : i{{.*}}) : i{{.*}}
+  // CHECK:         %[[OF:.*]] = llvm.mul %[[E]], %[[ROWS]]
+  // CHECK-NEXT:    %[[BLOCKS:.*]] = llvm.add %[[OF]], %[[ROW]]
+  // CHECK:         llvm.mul %{{.*}}, %[[ALL]]
+  // CHECK:         %[[FIRST:.*]] = llvm.getelementptr %{{.*}}[2176]
+  // CHECK-NEXT:    nvvm.cp.async.bulk.prefetch %[[FIRST]], %[[SIZE]]
+  // CHECK-NEXT:    llvm.return
+  gpu.func @prefetch_weights(%w: memref<4x2x3x!mxfp4.block<spread, folded>>,
+      %i: i32, %j: i32) kernel {
+    %expert = arith.index_cast %i : i32 to index
+    %row = arith.index_cast %j : i32 to index
+    mxfp4.prefetch_weights %w[%expert, %row] step 1 steps 2
+        : memref<4x2x3x!mxfp4.block<spread, folded>>
+    gpu.return
+  }
+
   // Two maps of 128 bytes, passed by value, for boxes of 8 and of 16 rows: the
   // lowest that holds the rows. A map of one box is the only one.
 

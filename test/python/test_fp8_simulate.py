@@ -75,6 +75,37 @@ def test_kernels_have_the_sums_of_the_tensor_cores(
     assert np.array_equal(run.y, wanted)
 
 
+HALVES = (
+    "#mxfp4.schedule<instruction = wgmma_fp8, rows = 128, tokens = 16, warps_rows = 4, "
+    "warps_tokens = 1, stages = 15, placement = register, ctas = 1, token_step = 8, "
+    "k_slices = 5, copy_warps = 5, sum_steps = 1, prefetch_first = true{halves}>"
+)
+
+
+@needs_both
+@pytest.mark.parametrize("accumulation", ["fast", "promoted512"])
+@pytest.mark.parametrize("n", [256, 310, 64])
+def test_halves_of_tiles_add_in_the_order_of_whole_ones(n: int, accumulation: str) -> None:
+    """No bit depends on which tiles are halves, nor on whether those that are fetched first are
+    a CTA's first ones."""
+    x, weights = data(3, n, 1760, 44)
+    problem = Problem(3, n, 1760, layout=FP8, output="f32", accumulation=accumulation)
+    found, copied = set(), set()
+    for halves in ("", ", half_tiles = true"):
+        kernel = compile_artifact(problem, f"schedule={HALVES.format(halves=halves)}")
+        assert "cp.async.bulk.prefetch.L2" in kernel.ptx
+        for sizes in ((21, 0, 23), (0, 0, 44)):
+            for multiprocessors in (1, 2, 5, 40):
+                run = simulate(
+                    kernel, x, weights, offsets_of(sizes), multiprocessors=multiprocessors
+                )
+                assert run.ok, run.report(costs=False)
+                found.add((sizes, run.y.tobytes()))
+                copied.add(run.statistics["bulk_load_bytes"])
+    assert len(found) == 2
+    assert len(copied) > 2, "there were halves"
+
+
 def overlapped(rows: int, tokens: int, warps: int, slices: int = 1) -> str:
     """A schedule whose warps decode half a step while they multiply with another half."""
     return (

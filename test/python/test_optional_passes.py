@@ -40,7 +40,7 @@ MIDDLE = (
 HALVES = (
     "#mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 16, warps_rows = 4, "
     "warps_tokens = 1, stages = 9, placement = register, ctas = 1, token_step = 8, "
-    "k_slices = 3, copy_warps = 3, half_tiles = true>"
+    "k_slices = 3, copy_warps = 3, half_tiles = true, prefetch_first = true>"
 )
 SCHEDULES = [
     schedule.replace("{placement}", placement)
@@ -56,6 +56,7 @@ SCHEDULES = [
 OPTIONAL = (
     "mxfp4-share-tiles",
     "mxfp4-halve-tiles",
+    "mxfp4-prefetch-first",
     "mxfp4-pipeline-copies",
     "mxfp4-version-loops",
     "mxfp4-overlap-decode",
@@ -71,6 +72,7 @@ PIPELINE = (
     "mxfp4-specialize-warps",
     "mxfp4-share-tiles",
     "mxfp4-halve-tiles",
+    "mxfp4-prefetch-first",
     "mxfp4-pipeline-copies",
     "canonicalize",
     "cse",

@@ -223,7 +223,10 @@ def drawn_schedule(draw: st.DrawFn, form: Any, accumulation: str | None) -> str:
             if wide:
                 fields |= {"wide_from": fields["tokens"] + wide, "wide_stages": 3 * slices}
         whole = chosen & {"overlap_decode", "full_tiles_first", "side_by_side"}
-        whole = whole or accumulation or "wide_from" in fields
+        whole = whole or "wide_from" in fields
+        far = {"full_tiles_first", "side_by_side", "copies_ahead"}
+        if slices > 1 and not chosen & far and "wide_from" not in fields and draw(st.booleans()):
+            chosen.add("prefetch_first")
         tile = (warps, fields["rows"], fields["placement"])
         if slices > 1 and tile == (4, 128, "register") and not whole and draw(st.booleans()):
             chosen.add("half_tiles")

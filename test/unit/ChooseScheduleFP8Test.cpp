@@ -276,9 +276,10 @@ TEST(ChooseSchedule, SharedTilesOfFP8EndAt48Rows) {
   EXPECT_GT(tokens(49), 64);
 }
 
-// With many tiles, 24 warps decode for few rows, and tiles of 128 columns share
-// activations; not on an H100, with few columns or groups, or where producers
-// gather.
+// With many tiles, 20 warps decode two blocks per step for few rows, tiles of
+// 128 columns share activations, and the last tiles are halves; not on an H100,
+// with few columns or groups, a list of expert ids, or where producers gather.
+// First tiles are fetched where most groups have rows.
 TEST(ChooseSchedule, ManyGroupsOfFewRowsOfFP8HaveWideTiles) {
   const Target h200 = targetFor("h200");
   for (int promotion : {0, 512})
@@ -290,11 +291,17 @@ TEST(ChooseSchedule, ManyGroupsOfFewRowsOfFP8HaveWideTiles) {
       const Schedule schedule = choose(problem, {}, h200).schedule;
       EXPECT_EQ(schedule.tileRows, 128) << rows << " rows";
       EXPECT_EQ(schedule.tileTokens, 16) << rows << " rows";
-      EXPECT_EQ(schedule.consumerWarps(), 24) << rows << " rows";
+      EXPECT_EQ(schedule.consumerWarps(), 20) << rows << " rows";
+      EXPECT_TRUE(schedule.halfTiles) << rows << " rows";
+      EXPECT_EQ(schedule.prefetchFirst, rows >= 128) << rows << " rows";
+      EXPECT_EQ(schedule.sliceSteps(0, 23).count, 3);
       EXPECT_EQ(tileRows(h100()), 64) << rows << " rows";
       problem.gathers = true;
       EXPECT_EQ(tileRows(h200), 64) << rows << " rows";
       problem.gathers = false;
+      problem.experts = 256;
+      EXPECT_EQ(tileRows(h200), 64) << rows << " rows";
+      problem.experts = 128;
       problem.n = 1024;
       EXPECT_EQ(tileRows(h200), 64) << rows << " rows";
     }

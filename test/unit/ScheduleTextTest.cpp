@@ -19,7 +19,7 @@ Schedule unlikeDefaults() {
   auto &[instruction, rows, tokens, step, warpsRows, warpsTokens, slices,
          stages, placement, ctas, copyWarps, registers, overlap, version, evict,
          full, sumSteps, sideBySide, copiesAhead, wideFrom, wideStages, halves,
-         gatherRows, storeColumns, bringBytes] = s;
+         prefetch, gatherRows, storeColumns, bringBytes] = s;
   instruction = Instruction::Wgmma;
   placement = Placement::Shared;
   int number = 64;
@@ -30,8 +30,8 @@ Schedule unlikeDefaults() {
     *member = --number;
   copyWarps = 32;
   wideStages = 31;
-  for (bool *member :
-       {&overlap, &version, &evict, &full, &sideBySide, &copiesAhead, &halves})
+  for (bool *member : {&overlap, &version, &evict, &full, &sideBySide,
+                       &copiesAhead, &halves, &prefetch})
     *member = true;
   return s;
 }
@@ -52,7 +52,7 @@ TEST(ScheduleText, EveryMemberIsAField) {
         << text(one);
     EXPECT_NE(text(one), text(Schedule()));
   }
-  EXPECT_EQ(fields, 25);
+  EXPECT_EQ(fields, 26);
   EXPECT_EQ(other, unlikeDefaults());
 }
 
@@ -69,7 +69,7 @@ TEST(ScheduleText, DefaultsAreLeftOut) {
             "53, side_by_side = true, wide_from = 50, wide_stages = 31, "
             "gather_rows = 52, "
             "store_columns = 51, bring_bytes = 48, copies_ahead = true, "
-            "half_tiles = true");
+            "half_tiles = true, prefetch_first = true");
 }
 
 // Defaults that follow from a tile are left out too, at the places where they

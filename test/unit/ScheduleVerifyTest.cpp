@@ -305,9 +305,9 @@ TEST(Schedule, WhatHasNoHalvesIsExplained) {
   EXPECT_EQ(good.halfProgram().tileRows, 64);
   EXPECT_EQ(good.halfProgram().columnTiles(2880), 45);
   const std::string wanted =
-      "requires wgmma, sums that are not cut, register placement, K slices of "
-      "one warpgroup with two blocks of rows, and none of overlap_decode, "
-      "full_tiles_first, side_by_side and wide_from for half_tiles";
+      "requires wgmma, register placement, K slices of one warpgroup with two "
+      "blocks of rows, and none of overlap_decode, full_tiles_first, "
+      "side_by_side and wide_from for half_tiles";
   void (*const changes[])(Schedule &) = {
       [](Schedule &s) { s.placement = Placement::Shared; },
       // A block of rows for each warpgroup, and a tile of two warpgroups.
@@ -335,6 +335,33 @@ TEST(Schedule, WhatHasNoHalvesIsExplained) {
   problem.experts = problem.groups = 257;
   EXPECT_EQ(verifySchedule(good, problem, h100()),
             "requires at most 256 groups for half_tiles, but has 257");
+}
+
+TEST(Schedule, WhatFetchesNoFirstTilesIsExplained) {
+  const Problem problem = {32, 32, 2880, 2880, 64};
+  Schedule good;
+  good.instruction = Instruction::Wgmma;
+  good.tileRows = 64;
+  good.tileTokens = 8;
+  good.warpsRows = 4;
+  good.kSlices = good.copyWarps = 3;
+  good.stages = 9;
+  good.prefetchFirst = true;
+  EXPECT_EQ(verifySchedule(good, problem, h100()), "");
+  const std::string wanted =
+      "requires wgmma, copy_warps, K slices, and none of full_tiles_first, "
+      "side_by_side, wide_from, bring_bytes and copies_ahead for "
+      "prefetch_first";
+  void (*const changes[])(Schedule &) = {
+      [](Schedule &s) { s.fullTilesFirst = true, s.tokenStep = 8; },
+      [](Schedule &s) { s.kSlices = s.copyWarps = 1; },
+      [](Schedule &s) { s.copiesAhead = true; },
+  };
+  for (const auto &change : changes) {
+    Schedule bad = good;
+    change(bad);
+    EXPECT_EQ(verifySchedule(bad, problem, h100()), wanted);
+  }
 }
 
 // ptxas 13.0.88 assembles what is accepted here, and nothing that is refused:

@@ -112,6 +112,10 @@ struct Schedule {
   /// The last tiles of a launch, which fill a wave at most half, are halves of
   /// tiles (`halfProgram`), and so are tiles whose other half is no column.
   bool halfTiles = false;
+  /// Each CTA asks for the first steps of its first tile to be brought into L2
+  /// before the kernel ahead has ended: of the tile that it has if each group
+  /// has one tile of rows.
+  bool prefetchFirst = false;
   /// Rows that a branch of a gather goes around, at least.
   int gatherRows = 16;
   /// Columns of 8 tokens that a thread stores between two branches, at most.

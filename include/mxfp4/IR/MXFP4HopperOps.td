@@ -165,6 +165,30 @@ def MXFP4_BulkCopyWeightsOp : MXFP4_Op<"bulk_copy_weights"> {
   let hasVerifier = 1;
 }
 
+def MXFP4_PrefetchWeightsOp : MXFP4_Op<"prefetch_weights"> {
+  let summary = "Fetch packed weights into the L2 cache";
+  let description = [{
+    One thread asks for the codes and scales of `steps` steps of K from `step` on,
+    of a block of 64 rows, to be brought into L2 (`cp.async.bulk.prefetch`). No one
+    waits for them. The expert and the block must exist.
+
+    Example:
+
+    ```mlir
+    mxfp4.prefetch_weights %w[%expert, %block] step 4 steps 2
+        : memref<32x90x23x!mxfp4.block<bytes, relative>>
+    ```
+  }];
+  // Without effects that are known, so that no one drops or moves it.
+  let arguments = (ins AnyStridedMemRef:$source, Index:$expert, Index:$block,
+                       I64Attr:$step, I64Attr:$steps);
+  let assemblyFormat = [{
+    $source `[` $expert `,` $block `]` `step` $step `steps` $steps attr-dict `:`
+    type($source)
+  }];
+  let hasVerifier = 1;
+}
+
 def MXFP4_TensorCopyActivationsOp : MXFP4_Op<"tensor_copy_activations"> {
   let summary = "Copy a tile of activations with TMA";
   let description = [{
