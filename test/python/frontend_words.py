@@ -223,6 +223,45 @@ def _loop() -> str:
 """
 
 
+def _in_body() -> str:
+    """The decode in the body of the sum, of words that run along K first, as GPTQ has them."""
+    words, scales = f"tensor<{E}x{K // 8}x{N}xi32>", f"tensor<{E}x{K // 32}x{N}xi8>"
+    return f"""func.func @main(%x: {X}, %c: {words}, %s: {scales}) -> {Y} {{
+  %zero = arith.constant 0.0 : f32
+  {TABLE}
+  {zeros(Y)}
+  %y = linalg.generic {{indexing_maps = [affine_map<(e, t, n, k) -> (e, t, k)>,
+      affine_map<(e, t, n, k) -> (e, k floordiv 8, n)>,
+      affine_map<(e, t, n, k) -> (e, k floordiv 32, n)>, affine_map<(e, t, n, k) -> (e, t, n)>],
+      iterator_types = ["parallel", "parallel", "parallel", "reduction"]}}
+      ins(%x, %c, %s : {X}, {words}, {scales}) outs(%zeros : {Y}) {{
+    ^bb0(%a: bf16, %word: i32, %scale: i8, %sum: f32):
+      %k = linalg.index 3 : index
+      %k32 = arith.index_cast %k : index to i32
+      %seven = arith.constant 7 : i32
+      %four = arith.constant 4 : i32
+      %nibble = arith.andi %k32, %seven : i32
+      %by = arith.muli %nibble, %four : i32
+      %down = arith.shrui %word, %by : i32
+      %mask = arith.constant 15 : i32
+      %code = arith.andi %down, %mask : i32
+      {LOOK_UP}
+      %wide = arith.extui %scale : i8 to i32
+      %places = arith.constant 23 : i32
+      %bits = arith.shli %wide, %places : i32
+      %power = arith.bitcast %bits : i32 to f32
+      {FINISH}
+      %aw = arith.extf %a : bf16 to f32
+      %bw = arith.extf %value : bf16 to f32
+      %ab = arith.mulf %aw, %bw : f32
+      %next = arith.addf %sum, %ab : f32
+      linalg.yield %next : f32
+  }} -> {Y}
+  return %y : {Y}
+}}
+"""
+
+
 def words() -> Iterator[Variation]:
     """A name, a program, and the remark if there is one."""
     promise = "scales=2,254"
@@ -300,6 +339,7 @@ def words() -> Iterator[Variation]:
     )  # fmt: skip
     yield Variation("words-apart", _apart(), promise)
     yield Variation("words-loop", _loop(), promise)
+    yield Variation("words-in-body", _in_body(), promise)
     yield refused(
         "no-mask",
         "on all 32 bits of a number at once",
