@@ -8,6 +8,8 @@
 #include "ScalarEval.h"
 #include "TensorType.h"
 
+#include "mxfp4/IR/MXFP4.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
@@ -359,6 +361,12 @@ Found ElementTrace::throughElementwise(Operation *op,
                                        const ElementIndex &index) {
   if (auto splat = dyn_cast<tensor::SplatOp>(op))
     return scalarIn(splat.getInput(), Scope());
+  if (isa<DequantizeOp>(op)) {
+    if (miss.condition.empty())
+      miss.nextStep = "compute with the result of the matmul instead";
+    return fail("decoded weights are computed with before a sum takes them, "
+                "which may round them");
+  }
   if (op->getNumResults() != 1 || !OpTrait::hasElementwiseMappableTraits(op))
     return fail("'" + op->getName().getStringRef() +
                 "' is no move of elements "

@@ -795,3 +795,35 @@ func.func @no_rows(%x: tensor<0x2x16x2xbf16>, %c: tensor<48x1x16xi8>,
       outs(%init : tensor<0x48xf32>) -> tensor<0x48xf32>
   return %y : tensor<0x48xf32>
 }
+
+// -----
+
+// Weights that the body of the sum scales, each by three.
+
+// CHECK-LABEL: func @scaled_in_the_body
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @scaled_in_the_body(%x: tensor<4x8x32xbf16>, %c: tensor<4x48x1x16xi8>,
+    %s: tensor<4x48x1xi8>) -> tensor<4x8x48xf32> {
+  %e = tensor.empty() : tensor<4x48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x1x16xi8>) scales(%s : tensor<4x48x1xi8>)
+      outs(%e : tensor<4x48x32xbf16>) -> tensor<4x48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<4x8x48xf32>
+  // expected-remark@below {{decoded weights are computed with before a sum takes them, which may round them; compute with the result of the matmul instead}}
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(e, m, n, k) -> (e, m, k)>,
+                       affine_map<(e, m, n, k) -> (e, n, k)>,
+                       affine_map<(e, m, n, k) -> (e, m, n)>],
+      iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<4x8x32xbf16>, tensor<4x48x32xbf16>)
+      outs(%init : tensor<4x8x48xf32>) {
+    ^bb0(%a: bf16, %b: bf16, %sum: f32):
+      %three = arith.constant 3.0 : f32
+      %aw = arith.extf %a : bf16 to f32
+      %bw = arith.extf %b : bf16 to f32
+      %scaled = arith.mulf %bw, %three : f32
+      %ab = arith.mulf %aw, %scaled : f32
+      %next = arith.addf %sum, %ab : f32
+      linalg.yield %next : f32
+  } -> tensor<4x8x48xf32>
+  return %y : tensor<4x8x48xf32>
+}
