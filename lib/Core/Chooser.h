@@ -111,6 +111,7 @@ private:
   double decoderTiles(int64_t rows, int64_t columns = 128) const;
   Schedule decodersAlone() const;
   bool hasHalves() const;
+  bool gathersFewest(int64_t rows) const;
   std::pair<double, bool> decoderTime(int64_t rows, int ctas) const;
   Schedule narrowDecoders() const;
   bool hasWideTiles(int64_t rows) const;

@@ -99,7 +99,8 @@ Pick Chooser::pickWgmma(int64_t rows) const {
   const bool manyDecode =
       decodeDecides() &&
       tokensFor(mean, 2) <= (hasWideTiles(rows) ? kMostWide : 16) &&
-      (rows > kFewestRows || waves(double(std::min(rows, groups)), 128) >= 5);
+      (rows > kFewestRows || gathersFewest(rows) ||
+       waves(double(std::min(rows, groups)), 128) >= 5);
   if (!manyDecode && tokensFor(mean, 4) <= 8 &&
       (slices == 1 || rows <= kFewestRows))
     return pickFewest(rows);

@@ -197,6 +197,16 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
     expected.halfTiles = choice.schedule.halfTiles;
     EXPECT_TRUE(expected == choice.schedule);
   }
+  // Gathered rows of one token: 180 tiles of 128 columns for 132 SMs. With half
+  // as many columns they are one wave, with twice as many three.
+  for (const auto &[n, slices] : {std::pair(5760, 6), {2880, 3}, {11520, 3}}) {
+    Problem gathered = {32, 32, n, 2880, 4};
+    EXPECT_NE(choose(gathered, {}, h200).schedule.kSlices, 6) << n;
+    gathered.gathers = true;
+    const Schedule chosen = choose(gathered, {}, h200).schedule;
+    EXPECT_EQ(chosen.kSlices, slices) << n;
+    EXPECT_EQ(chosen.halfTiles, slices == 6) << n;
+  }
   // Other rows, the baseline, a half-empty tile, and two steps of K with few
   // rows have what they have on an H100.
   const Preference any, shared = {Placement::Shared, std::nullopt};
