@@ -132,8 +132,8 @@ void populateHopperLowering(const mlir::LLVMTypeConverter &converter,
 void populateRowCopyLowering(const mlir::LLVMTypeConverter &converter,
                              mlir::RewritePatternSet &patterns);
 
-/// Whether a kernel of 8-bit numbers has accumulators of so many tokens that
-/// its blocks should hand them on as scalars; and what makes them do so, in the
+/// Whether a kernel of 8-bit numbers has accumulators of enough tokens that its
+/// blocks should hand them on as scalars; and what makes them do so, in the
 /// lowered kernel.
 bool hasTallSums(mlir::gpu::GPUFuncOp kernel);
 void splitSums(mlir::LLVM::LLVMFuncOp kernel);
