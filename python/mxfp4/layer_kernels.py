@@ -202,6 +202,7 @@ class LayerKernels:
         bringing = _bringing(names)
         if not bringing:
             return names
+        early = self._begins_early(tokens, source, brings=False)
         others = steps(self.spec, tokens, source, brings=False, early=early)
         if not self._can_compile():
             if not self._have(names):
@@ -210,12 +211,12 @@ class LayerKernels:
                 return names
         return names if _brings(self.matmul(bringing[0], tokens * self.spec.slots)) else others
 
-    def _begins_early(self, tokens: int, source: Source) -> bool:
+    def _begins_early(self, tokens: int, source: Source, brings: bool = True) -> bool:
         """Whether the kernels at hand are those of which down begins early, where a call has them.
 
         A folder of an earlier version has none of them, and its sort leaves no zeros to count from.
         """
-        names = steps(self.spec, tokens, source)
+        names = steps(self.spec, tokens, source, brings=brings)
         if EARLY[1] not in names:
             return True
         sort = next(name for name in names if name.startswith("sort"))

@@ -126,10 +126,11 @@ def steps(
 
 def early_tokens(spec: LayerSpec) -> range:
     """Tokens of which the second matmul begins while the first has not ended; in FP8 unless a warp
-    of the first brings its rows."""
+    of the first brings its rows. For few tokens the kernels that sort leave no zeros to count
+    from."""
     if not spec.counts_rows:
         return range(0)
-    return range(-(-EARLY_ROWS // spec.slots), sys.maxsize)
+    return range(max(-(-EARLY_ROWS // spec.slots), FEW_TOKENS + 1), sys.maxsize)
 
 
 def brought_tokens(spec: LayerSpec) -> range:

@@ -7,6 +7,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -277,6 +278,25 @@ def test_kernels_of_an_earlier_version_are_enough(
     assert [name for name, _ in new.chosen(70)] == late
 
 
+@needs_both
+def test_kernels_of_an_earlier_version_are_enough_where_gate_up_would_bring_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where none of them brings rows, or rows find no room, and `down` would begin early."""
+    late = ["top_k", "sort_dispatch", "gate_up", "down", "combine"]
+    monkeypatch.setattr(layer_steps, "BROUGHT_ROWS", 1)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(layer_spec, "EARLY_EXPERTS", range(0))
+        LayerKernels.compile(SPEC, 70).save(tmp_path)
+    monkeypatch.setattr(layer_steps, "BROUGHT_TOKENS", 70)
+    old = LayerKernels.load(tmp_path)
+    assert layer_steps.BRINGING_COUNTED in steps(SPEC, 70)
+    assert [name for name, _ in old.chosen(70)] == late
+    monkeypatch.setattr("mxfp4.layer_kernels._brings", lambda _: False)
+    old.lazy = True
+    assert [name for name, _ in old.chosen(70)] == late
+
+
 def test_from_when_on_down_begins_early(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
 
@@ -300,3 +320,28 @@ def test_from_when_on_down_begins_early(monkeypatch: pytest.MonkeyPatch) -> None
     for sizes in ((31, 4, 2880, 2880), (129, 4, 2880, 2880), (32, 4, 4096, 2880),
                   (32, 4, 2880, 4096)):  # fmt: skip
         assert not is_early(LayerSpec(*sizes), 1000)
+
+
+@pytest.mark.parametrize("activations", ["bf16", "fp8"])
+@pytest.mark.parametrize("slots", [1, 4, 8, 9, 23, 24, 32])
+def test_down_begins_early_behind_a_sort_that_clears_counts(
+    monkeypatch: pytest.MonkeyPatch, slots: int, activations: Literal["bf16", "fp8"]
+) -> None:
+    """The kernel that sorts few tokens does not, also where these have many rows."""
+    monkeypatch.undo()
+    sources: tuple[Source, ...] = ("logits", "ids")
+    found = False
+    for experts in (32, 64, 128):
+        spec = LayerSpec(
+            experts, slots, 512, 512, activations=activations,
+            activation_scale="row" if activations == "bf16" else 1.0,
+        )  # fmt: skip
+        for tokens in (*range(1, 100), *range(100, 2000, 50)):
+            for source in sources:
+                names = steps(spec, tokens, source)
+                if "down_counted" in names:
+                    found = True
+                    assert {"sort", "sort_dispatch", "sort_quantize"} & {*names}
+                    clears = getattr(spec, next(n for n in names if n.startswith("sort")))()
+                    assert "zeros(" in clears
+    assert found
