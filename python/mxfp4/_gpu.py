@@ -6,6 +6,7 @@ Imported only where torch is.
 
 from __future__ import annotations
 
+import gc
 import random
 import subprocess
 import time
@@ -149,7 +150,10 @@ class Graph(torch.cuda.CUDAGraph):
 
 
 def capture(launches: Sequence[Callable[[], Any]]) -> torch.cuda.CUDAGraph:
-    """A CUDA graph of some launches, each of which ran once before."""
+    """A CUDA graph of some launches, each of which ran once before.
+
+    The garbage collector rests meanwhile: it might delete another graph, which breaks a capture.
+    """
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -157,9 +161,16 @@ def capture(launches: Sequence[Callable[[], Any]]) -> torch.cuda.CUDAGraph:
             launch()
     stream.synchronize()
     graph = Graph()
-    with torch.cuda.graph(graph, stream=stream):
-        for launch in launches:
-            launch()
+    gc.collect()
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        with torch.cuda.graph(graph, stream=stream):
+            for launch in launches:
+                launch()
+    finally:
+        if collects:
+            gc.enable()
     graph.launches = launches
     torch.cuda.synchronize()
     return graph
