@@ -303,7 +303,7 @@ def test_from_when_on_down_begins_early(monkeypatch: pytest.MonkeyPatch) -> None
     def is_early(spec: LayerSpec, tokens: int, source: Source = "logits") -> bool:
         return "down_counted" in steps(spec, tokens, source)
 
-    for experts, first in ((32, 384), (128, 384)):
+    for experts, first in ((32, 385), (128, 385)):
         spec = LayerSpec(experts, 4, 2880, 2880)
         sources: tuple[Source, ...] = ("logits", "ids")
         for source in sources:

@@ -113,7 +113,7 @@ def layers() -> list[Case]:
                 parsed.run(f"builtin.module(mxfp4-choose-schedule{{device={device}}})")
                 (operation,) = parsed.describe()
             for choice in operation["choices"]:
-                if name in COUNTED and choice.get("to", sys.maxsize) <= EARLY_ROWS:
+                if name in COUNTED and choice.get("to", sys.maxsize) < EARLY_ROWS:
                     continue
                 schedule = choice["schedule"]
                 key = name, activation, spec.bias, kind(problem(spec, name), schedule)
