@@ -81,6 +81,13 @@ _LAZY = {
     "unpack": "packing",
 }
 
+_MODULES = frozenset({
+    "activation", "artifact", "checkpoint", "compile", "explain", "formats", "integrations",
+    "kernels", "layer", "layer_kernels", "layer_reference", "layer_simulator", "layer_spec",
+    "layer_steps", "layout", "module", "ops", "packed_checkpoint", "packed_file", "packing",
+    "problem", "reference", "runtime", "simulator", "torch_layer", "torch_op", "weights",
+})  # fmt: skip
+
 __all__ = [
     "Artifact",
     "Checkpoint",
@@ -106,7 +113,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name on first use (PEP 562)."""
+    """Load a public name or module on first use (PEP 562)."""
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
     module = _LAZY.get(name)
     if module is None:
         raise AttributeError(f"module 'mxfp4' has no attribute {name!r}")
@@ -116,4 +125,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_LAZY])
+    return sorted({*globals(), *_LAZY, *_MODULES})

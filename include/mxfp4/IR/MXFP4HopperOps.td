@@ -228,7 +228,8 @@ def MXFP4_ReduceSlicesOp : MXFP4_Op<"reduce_slices",
     For the threads of all S slices together, each with its own accumulator: the
     result of slice 0 is the sum in the order of the slices, ((0 + 1) + 2) + ...;
     other results are undefined. Slice after slice leaves its sums in `buffer`,
-    `values x threads of a slice` f32 in shared memory. With `tokens(%n)` the
+    `values x threads of a slice` f32 in shared memory; or all at once, if it
+    holds that S - 1 times, for three to eight slices. With `tokens(%n)` the
     sums of tokens from `%n` up are undefined, too, and only some of these pass
     through shared memory.
 
