@@ -22,6 +22,11 @@ FP8 = [
     for kind in ACCUMULATIONS
     for schedule in (schedules("--accumulation", kind) if library.find() else [])
 ][::3]  # neighbours have the same forms
+SAME_AS = {"barrier.arrive": "bar.arrive"}
+"""Forms without a law of their own, and whose law is theirs: PTX defines `bar.arrive` as
+`barrier.arrive.aligned`, and without `.aligned` only the demand that all threads of a warp execute
+it together is lifted."""
+
 _PREFIX = re.compile(r"^(?:[{}]\s*|\$?\w+:\s*|\.[^\n]*(?:\n\s*|$))*(?:@!?%p\d+\s+)?")
 
 
@@ -40,8 +45,15 @@ def forms(ptx: str) -> set[str]:
 
 @functools.cache
 def lawful() -> set[str]:
-    """The forms that the laws have."""
-    return set().union(*(forms(f.read_text()) for f in LAWS.glob("*.ptx")))
+    """The forms that the laws have, and those that they stand for."""
+    found = set().union(*(forms(f.read_text()) for f in LAWS.glob("*.ptx")))
+    return found | {form for form, other in SAME_AS.items() if other in found}
+
+
+def test_a_form_with_a_law_of_its_own_needs_no_other() -> None:
+    found = set().union(*(forms(f.read_text()) for f in LAWS.glob("*.ptx")))
+    assert not found & set(SAME_AS)
+    assert set(SAME_AS.values()) <= found
 
 
 def test_forms_are_read_off_the_text() -> None:
