@@ -41,9 +41,8 @@ struct ScalarNode {
     /// The element of a constant tensor, `table`, that the operands number, one
     /// for each dimension.
     Lookup,
-    /// A number made of `pieces` of the element `index` of `tensor`, a word
-    /// that
-    /// has several codes or scales, from bit `first` on.
+    /// A number made of `pieces` of the element `index` of `tensor`, a word of
+    /// several codes or scales, from bit `first` on.
     Word,
     /// A number made of `pieces` of its operand.
     Pieces,

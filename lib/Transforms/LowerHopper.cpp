@@ -135,6 +135,13 @@ Value toCluster(ImplicitLocOpBuilder &b, Value shared) {
 /// all of the data.
 constexpr int64_t kEvictFirst = 0x12F0000000000000;
 
+/// Where the steps of a row of blocks of packed weights begin. Rows of all
+/// experts have one numbering.
+Value rowOfBlocks(Arithmetic &a, Value weights, MemRefType type, Value row) {
+  return a.offset(weights, a.mul(a.toI64(row),
+                                 type.getDimSize(2) * layoutOf(type).bytes()));
+}
+
 struct LowerPrefetchWeights : ConvertOpToLLVMPattern<PrefetchWeightsOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
   LogicalResult
@@ -144,10 +151,10 @@ struct LowerPrefetchWeights : ConvertOpToLLVMPattern<PrefetchWeightsOp> {
     Arithmetic a(b);
     auto source = cast<MemRefType>(op.getSource().getType());
     const int64_t bytes = layoutOf(source).bytes();
-    Value row = a.toI64(a.add(a.mul(adaptor.getExpert(), source.getDimSize(1)),
-                              adaptor.getBlock()));
+    Value row = a.add(a.mul(adaptor.getExpert(), source.getDimSize(1)),
+                      adaptor.getBlock());
     Value first = a.offset(
-        a.offset(adaptor.getSource(), a.mul(row, source.getDimSize(2) * bytes)),
+        rowOfBlocks(a, adaptor.getSource(), source, row),
         a.constant(b.getI64Type(), static_cast<int64_t>(op.getStep()) * bytes));
     NVVM::CpAsyncBulkPrefetchOp::create(
         b, first,
@@ -168,7 +175,7 @@ struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
     auto source = cast<MemRefType>(op.getSource().getType());
     auto stage = cast<MemRefType>(op.getDestination().getType());
     const int64_t rowBlocks = source.getDimSize(1);
-    const int64_t steps = source.getDimSize(2), blocks = stage.getDimSize(1);
+    const int64_t blocks = stage.getDimSize(1);
     const int64_t blockBytes = layoutOf(source).bytes();
     Value slotBase = a.offset(adaptor.getDestination(),
                               a.mul(adaptor.getSlot(), blocks * blockBytes));
@@ -189,15 +196,14 @@ struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
                        a.constant(b.getI32Type(), rowBlocks - 1));
       // The row's offset does not depend on the step, so that a loop over steps
       // only adds the step's offset.
-      Value rowOfBlocks = a.toI64(a.add(expertRow, row));
-      Value source = a.offset(
-          a.offset(adaptor.getSource(), a.mul(rowOfBlocks, steps * blockBytes)),
+      Value first = a.offset(
+          rowOfBlocks(a, adaptor.getSource(), source, a.add(expertRow, row)),
           a.mul(adaptor.getStep(), blockBytes));
       NVVM::CpAsyncBulkGlobalToSharedClusterOp::create(
           b,
           toCluster(b, a.offset(ownBase, a.constant(b.getI64Type(),
                                                     behind * blockBytes))),
-          source, barrier, size, /*multicastMask=*/Value(),
+          first, barrier, size, /*multicastMask=*/Value(),
           op.getOnce() ? a.constant(b.getI64Type(), kEvictFirst) : Value());
     };
     const int64_t parts = op.getParts().value_or(1);

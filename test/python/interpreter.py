@@ -48,7 +48,21 @@ def empty(driver: SimDriver, shape: Sequence[int], dtype: Any, name: str) -> Dev
     return driver.allocate(poison, name, known=False)
 
 
-TOUCH = """
+EACH_BYTE = """NEXT:
+  setp.ge.u32 %p1, %r2, %r1;
+  @%p1 bra DONE;
+  cvt.u64.u32 %d2, %r2;
+  add.u64 %d3, %d1, %d2;
+  ld.global.b8 %h1, [%d3];
+  st.global.b8 [%d3], %h1;
+  add.u32 %r2, %r2, 256;
+  bra NEXT;
+DONE:
+"""
+"""256 threads store each byte as it is."""
+
+TOUCH = (
+    """
 .version 8.0
 .target sm_90a
 .address_size 64
@@ -62,23 +76,17 @@ TOUCH = """
   ld.param.b64 %d1, [memory];
   ld.param.b32 %r1, [bytes];
   mov.u32 %r2, %tid.x;
-NEXT:
-  setp.ge.u32 %p1, %r2, %r1;
-  @%p1 bra END;
-  cvt.u64.u32 %d2, %r2;
-  add.u64 %d3, %d1, %d2;
-  ld.global.b8 %h1, [%d3];
-  st.global.b8 [%d3], %h1;
-  add.u32 %r2, %r2, 256;
-  bra NEXT;
-END:
-  ret;
+"""
+    + EACH_BYTE
+    + """  ret;
 }}
 """
+)
 WAIT, LET = "griddepcontrol.wait;", "griddepcontrol.launch_dependents;"
 
 
-COUNT = """
+COUNT = (
+    """
 .version 8.0
 .target sm_90a
 .address_size 64
@@ -105,23 +113,16 @@ COUNT = """
   min.u32 %r5, %r4, 1;
   sub.u32 %r4, %r4, %r5;
   red.relaxed.gpu.global.add.u32 [%d5], %r4;
-NEXT:
-  setp.ge.u32 %p1, %r2, %r1;
-  @%p1 bra STORED;
-  cvt.u64.u32 %d2, %r2;
-  add.u64 %d3, %d1, %d2;
-  ld.global.b8 %h1, [%d3];
-  st.global.b8 [%d3], %h1;
-  add.u32 %r2, %r2, 256;
-  bra NEXT;
-STORED:
-  bar.sync 0;
+"""
+    + EACH_BYTE
+    + """  bar.sync 0;
   @%p2 bra END;
   red.release.gpu.global.add.u32 [%d5], %r5;
 END:
   ret;
 }}
 """
+)
 
 
 def count(driver: SimDriver, rows: DeviceArray, elements: np.ndarray, counts: DeviceArray) -> None:

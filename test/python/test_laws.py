@@ -23,9 +23,9 @@ FP8 = [
     for schedule in (schedules("--accumulation", kind) if library.find() else [])
 ][::3]  # neighbours have the same forms
 SAME_AS = {"barrier.arrive": "bar.arrive"}
-"""Forms without a law of their own, and whose law is theirs: PTX defines `bar.arrive` as
-`barrier.arrive.aligned`, and without `.aligned` only the demand that all threads of a warp execute
-it together is lifted."""
+"""Forms without a law of their own, and the form whose law holds for them, too. PTX defines
+`bar.arrive` as `barrier.arrive.aligned`; without `.aligned`, threads of a warp need not execute the
+instruction together, and nothing else differs."""
 
 _PREFIX = re.compile(r"^(?:[{}]\s*|\$?\w+:\s*|\.[^\n]*(?:\n\s*|$))*(?:@!?%p\d+\s+)?")
 

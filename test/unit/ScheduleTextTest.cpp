@@ -18,8 +18,8 @@ Schedule unlikeDefaults() {
   // Counts the members: another one must be added here.
   auto &[instruction, rows, tokens, step, warpsRows, warpsTokens, slices,
          stages, placement, ctas, copyWarps, registers, overlap, version, evict,
-         full, sumSteps, sideBySide, copiesAhead, wideFrom, wideStages, halves,
-         prefetch, gatherRows, storeColumns, bringBytes] = s;
+         full, sumSteps, sideBySide, copiesAhead, halves, prefetch, wideFrom,
+         wideStages, gatherRows, storeColumns, bringBytes] = s;
   instruction = Instruction::Wgmma;
   placement = Placement::Shared;
   int number = 64;

@@ -104,18 +104,18 @@ struct Schedule {
   /// Offsets are read, and weights of the first stages are copied, before the
   /// kernel ahead has ended (`Problem::olderInputs`).
   bool copiesAhead = false;
+  /// The last tiles of a launch, which fill a wave at most half, are halves of
+  /// tiles (`halfProgram`), and so are tiles whose other half is no column.
+  bool halfTiles = false;
+  /// Before the kernel ahead has ended, each CTA fetches weights of a tile's
+  /// first steps into L2: of the CTA's first tile, if each group has one tile
+  /// of rows.
+  bool prefetchFirst = false;
   /// Groups with at least this number of rows have tiles of `wideProgram`,
   /// which come first; 0 for none. Its stages hold half as many weights, so
   /// that it has a number of its own.
   int wideFrom = 0;
   int wideStages = 0;
-  /// The last tiles of a launch, which fill a wave at most half, are halves of
-  /// tiles (`halfProgram`), and so are tiles whose other half is no column.
-  bool halfTiles = false;
-  /// Each CTA asks for the first steps of its first tile to be brought into L2
-  /// before the kernel ahead has ended: of the tile that it has if each group
-  /// has one tile of rows.
-  bool prefetchFirst = false;
   /// Rows that a branch of a gather goes around, at least.
   int gatherRows = 16;
   /// Columns of 8 tokens that a thread stores between two branches, at most.

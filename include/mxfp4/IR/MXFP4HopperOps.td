@@ -169,8 +169,8 @@ def MXFP4_PrefetchWeightsOp : MXFP4_Op<"prefetch_weights"> {
   let summary = "Fetch packed weights into the L2 cache";
   let description = [{
     One thread asks for the codes and scales of `steps` steps of K from `step` on,
-    of a block of 64 rows, to be brought into L2 (`cp.async.bulk.prefetch`). No one
-    waits for them. The expert and the block must exist.
+    of a block of 64 rows, to be brought into L2 (`cp.async.bulk.prefetch`). No
+    thread waits for these copies. The expert and the block must exist.
 
     Example:
 
@@ -179,7 +179,7 @@ def MXFP4_PrefetchWeightsOp : MXFP4_Op<"prefetch_weights"> {
         : memref<32x90x23x!mxfp4.block<bytes, relative>>
     ```
   }];
-  // Without effects that are known, so that no one drops or moves it.
+  // Without known effects, so that no pass drops or moves the operation.
   let arguments = (ins AnyStridedMemRef:$source, Index:$expert, Index:$block,
                        I64Attr:$step, I64Attr:$steps);
   let assemblyFormat = [{
@@ -228,8 +228,9 @@ def MXFP4_ReduceSlicesOp : MXFP4_Op<"reduce_slices",
     For the threads of all S slices together, each with its own accumulator: the
     result of slice 0 is the sum in the order of the slices, ((0 + 1) + 2) + ...;
     other results are undefined. Slice after slice leaves its sums in `buffer`,
-    `values x threads of a slice` f32 in shared memory; or all at once, if it
-    holds that S - 1 times, for three to eight slices. With `tokens(%n)` the
+    `values x threads of a slice` f32 in shared memory. With three to eight slices
+    and a `buffer` of S - 1 times that size, all slices but slice 0 leave their sums
+    at once. With `tokens(%n)` the
     sums of tokens from `%n` up are undefined, too, and only some of these pass
     through shared memory.
 
