@@ -269,6 +269,59 @@ def test_reads_of_more_than_there_is_are_scaled(monkeypatch: pytest.MonkeyPatch)
             assert 1 <= share * min(size, 1 << 20) / size < 1 + 4 * least / (1 << 18), shape
 
 
+def test_what_triton_reads_behind_its_operands_is_zero() -> None:
+    """It reads past the scales of the last expert, and cuts K in blocks of 64."""
+    torch = pytest.importorskip("torch")
+    from mxfp4._gpu import RawWeights
+    from mxfp4.bench import _triton_kernels as peer
+
+    given: list[Any] = []
+
+    class Package(peer.TritonKernels):
+        """Its operands stay as they are, and a matmul notes its activations."""
+
+        def __init__(self) -> None:
+            layout = SimpleNamespace(
+                make_default_matmul_mxfp4_w_layout=lambda **_: None,
+                make_default_matmul_mxfp4_w_scale_layout=lambda **_: None,
+            )
+            self._layout = layout
+            self._tensor = SimpleNamespace(
+                FP4=None, make_ragged_tensor_metadata=lambda *_: None,
+                wrap_torch_tensor=lambda data, dtype=None: data,
+                convert_layout=lambda data, _: SimpleNamespace(storage=SimpleNamespace(data=data)),
+            )  # fmt: skip
+            self._matmul = SimpleNamespace(
+                PrecisionConfig=lambda b_mx_scale: None, matmul=lambda x, *_, **__: given.append(x)
+            )
+            nothing = SimpleNamespace(
+                reset_opt_flags_constraints=lambda: None,
+                update_opt_flags_constraints=lambda _: None,
+            )
+            self._flags = nothing
+
+    generator = torch.Generator().manual_seed(1)
+    for k, whole in ((96, 128), (128, 128)):
+        blocks = torch.randint(1, 256, (2, 5, k // 32, 16), generator=generator).byte()
+        scales = torch.full((2, 5, k // 32), 255, dtype=torch.uint8)
+        packed = Package().pack(RawWeights(blocks, scales), 3, 4)
+        assert len({t.storage.data.data_ptr() for pair in packed for t in pair}) == 6
+        for values, exponents in packed:
+            codes = values.storage.data.transpose(-1, -2)
+            assert codes.shape == (2, 5, whole // 2)
+            assert torch.equal(codes[..., : k // 2], blocks.view(2, 5, k // 2))
+            assert not codes[..., k // 2 :].any()
+            found = exponents.storage.data
+            assert (found.transpose(-1, -2)[..., : k // 32] == 255).all()
+            behind = found.as_strided((peer.SLACK,), (1,), found.numel())
+            assert not behind.any()
+        x = torch.ones((4, k), dtype=torch.bfloat16)
+        offsets = [torch.tensor([0, 1, 4], dtype=torch.int32)]
+        Package().launches(packed, (16, 4, 4), x, x, offsets)[0]()
+        assert given[-1].shape == (4, whole)
+        assert int(given[-1].sum()) == 4 * k
+
+
 @pytest.fixture
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     """Everything of a GPU that the benchmark asks for, but the launches of our kernels."""

@@ -25,6 +25,13 @@ from ..formats import BLOCK
 Setting = tuple[int, int, int]
 """Tokens of a tile, warps, stages."""
 
+WHOLE = 64
+"""Weights along K that it takes whole: its mask cuts a rest of them in the order of its storage."""
+
+SLACK = 2**18
+"""Bytes of zeros behind the scales: it reads up to 128 columns and two blocks past their end, and
+multiplies what it finds by zero, which is not zero if that is a NaN."""
+
 
 def settings(rows_per_expert: float) -> list[Setting]:
     """The settings worth trying: the best two or more of a search over 12 to 24 for each shape."""
@@ -69,16 +76,17 @@ class TritonKernels:
     def pack(self, raw: RawWeights, copies: int, warps: int) -> list[tuple[Any, Any]]:
         """(values, scales) in the layouts that it prefers, ``copies`` times."""
         t, layout = self._tensor, self._layout
-        q = raw.blocks.view(raw.experts, raw.n, raw.k // 2)
+        more = -raw.k % WHOLE
+        q = _longer(raw.blocks.view(raw.experts, raw.n, raw.k // 2), more // 2)
         values = t.convert_layout(
             t.wrap_torch_tensor(q.transpose(-1, -2), dtype=t.FP4),
             layout.make_default_matmul_mxfp4_w_layout(mx_axis=-2),
         )
         scales = t.convert_layout(
-            t.wrap_torch_tensor(raw.scales.transpose(-1, -2)),
+            t.wrap_torch_tensor(_longer(raw.scales, more // BLOCK).transpose(-1, -2)),
             layout.make_default_matmul_mxfp4_w_scale_layout(mx_axis=-2, num_warps=warps),
         )
-        return [(values, scales)] + [(_clone(values), _clone(scales)) for _ in range(copies - 1)]
+        return [(_clone(values), _clone(scales, SLACK)) for _ in range(copies)]
 
     def launches(
         self,
@@ -90,6 +98,7 @@ class TritonKernels:
     ) -> list[Callable[[], Any]]:
         """One for each list of offsets i32 ``[E+1]``; the metadata of a route are made ahead."""
         tokens, _, stages = setting
+        x = _longer(x, -x.shape[1] % WHOLE)
         known = inspect.signature(self._matmul.PrecisionConfig).parameters
         block = {"b_microblock_size": BLOCK} if "b_microblock_size" in known else {}
         configs = [self._matmul.PrecisionConfig(b_mx_scale=s, **block) for _, s in packed]
@@ -114,9 +123,16 @@ class TritonKernels:
         return [partial(launch, i) for i in range(len(offsets))]
 
 
-def _clone(tensor: Any) -> Any:
-    """The same with storage of its own."""
+def _longer(data: torch.Tensor, more: int) -> torch.Tensor:
+    """With ``more`` zeros at the end of each row."""
+    return torch.nn.functional.pad(data, (0, more)) if more else data
+
+
+def _clone(tensor: Any, slack: int = 0) -> Any:
+    """The same with storage of its own and ``slack`` zeros behind it."""
+    data = tensor.storage.data
+    copied = data.new_zeros(data.numel() + slack).as_strided(data.shape, data.stride())
     other = copy.copy(tensor)
     other.storage = copy.copy(tensor.storage)
-    other.storage.data = tensor.storage.data.clone()
+    other.storage.data = copied.copy_(data)
     return other
