@@ -19,19 +19,40 @@ def barrier_laws():
     ]:
         block_law(name, share.format(sync=sync), block=64)
     # The first warp arrives and goes on, the second waits for what it wrote.
-    block_law(
-        "bar-arrive",
-        """  setp.gt.u32 %p1, %r1, 31;
+    handed_on = """  setp.gt.u32 %p1, %r1, 31;
   mov.b32 %r30, 0;
   @%p1 bra READ;
-  st.shared.b32 [%r5], %r2;
-  bar.arrive 1, 64;
-  bra.uni DONE;
+{write}  bra.uni DONE;
 READ:
-  bar.sync 1, 64;
-  ld.shared.b32 %r30, [%r5+-128];
+{wait}  ld.shared.b32 %r30, [%r5+-128];
 DONE:
+"""
+    write = "  st.shared.b32 [%r5], %r2;\n"
+    for name, arrive, wait in [
+        ("bar-arrive", "  bar.arrive 1, 64;\n", "  bar.sync 1, 64;\n"),
+        ("barrier-arrive", "  barrier.arrive 1, 64;\n", "  barrier.sync 1, 64;\n"),
+        (
+            "barrier-arrive-register",
+            "  mov.b32 %r7, 6;\n  barrier.arrive %r7, 64;\n",
+            "  barrier.sync 6, 64;\n",
+        ),
+    ]:
+        block_law(name, handed_on.format(write=write + arrive, wait=wait), block=64)
+    # Halves of a warp that part ways arrive in two places; together they count as the warp.
+    block_law(
+        "barrier-arrive-apart",
+        handed_on.format(
+            write=f"""  and.b32 %r7, %r1, 1;
+  setp.eq.u32 %p2, %r7, 0;
+  @%p2 bra EVEN;
+  not.b32 %r2, %r2;
+{write}  barrier.arrive 1, 64;
+  bra.uni DONE;
+EVEN:
+{write}  barrier.arrive 1, 64;
 """,
+            wait="  barrier.sync 1, 64;\n",
+        ),
         block=64,
     )
     for name, sync in [
