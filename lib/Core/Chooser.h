@@ -137,6 +137,7 @@ private:
   bool padsWideTiles() const;
   double costOfNarrow(double cost) const;
   std::optional<Pick> pickNarrow(int64_t mean, double least) const;
+  Schedule tellingShortGroups(Schedule schedule, int64_t mean) const;
   Pick pickMany(int64_t rows) const;
   Pick pickFP8(int64_t rows) const;
   Pick pickManyFP8(int64_t mean) const;

@@ -39,7 +39,12 @@ SharedMemoryMap::SharedMemoryMap(const Schedule &s, const BlockLayout &layout,
                                  int64_t groups) {
   const InstructionTraits &traits = s.traits();
   const int64_t decodedSize = decodedBytes(s, layout);
-  int64_t offset = 0;
+  // Programs that run side by side have their own.
+  int64_t offset =
+      s.isBeside()
+          ? (SharedMemoryMap(s.shortProgram(), layout).table.offset + 1023) /
+                1024 * 1024
+          : 0;
   const auto next = [&](const char *name, int64_t bytes, int64_t alignment,
                         int count = 1) {
     SharedRegion region{name, offset, bytes, alignment, count};
@@ -61,15 +66,22 @@ SharedMemoryMap::SharedMemoryMap(const Schedule &s, const BlockLayout &layout,
   int64_t more = 0;
   if (s.wideFrom != 0 && !s.isWide())
     more = SharedMemoryMap(s.wideProgram(), layout).table.offset - offset;
+  if (s.shortTo != 0 && !s.isShort() && !s.isBeside())
+    more = SharedMemoryMap(s.besideProgram(), layout).table.offset - offset;
   wide = next("wide", std::max<int64_t>(more, 0), 16);
-  rows = next("rows", s.bringBytes, 16);
-  const int tables = s.wideFrom != 0 ? 2 : 1;
+  // Of programs beside each other, that of short groups brings the rows of
+  // both.
+  rows = next("rows", s.isBeside() ? 0 : s.bringBytes, 16);
+  const int tables = s.wideFrom != 0 || s.shortTo != 0 ? 2 : 1;
   // In whole 16-byte units so that what follows stays aligned.
   table = next("table", tables * ((s.tableEntries(groups) + 3) / 4 * 16), 16,
                tables);
   // Barriers are few, but dynamic shared memory begins at the next multiple of
   // 1024; and each of the ten arrays of two programs begins at one of 128.
-  const int64_t barriers = s.sideBySide || s.wideFrom != 0 ? 2048 : 1024;
+  const bool isMore = s.sideBySide || s.wideFrom != 0 || s.shortTo != 0;
+  const int64_t barriers = s.shortTo != 0 && s.bringBytes != 0 ? 3072
+                           : isMore                            ? 2048
+                                                               : 1024;
   fixed = {"fixed", 0, traits.isAsynchronous ? barriers : decodedSize, 128, 1};
 }
 
@@ -92,7 +104,7 @@ RegisterBudget::RegisterBudget(const Schedule &s, const Target &target) {
             share = target.registersPerMultiprocessor / partitions /
                     (32 * fullest) / 8 * 8;
   launch = std::min(share, target.registersPerThread);
-  const int groups = s.consumerWarps() / 4;
+  const int groups = s.multiplyingWarps() / 4;
   if (s.producerRegisters == 0 || groups == 0)
     return;
   producer = s.producerRegisters;

@@ -72,7 +72,34 @@ Schedule Schedule::halfProgram() const {
   return half;
 }
 
+Schedule Schedule::besideProgram() const {
+  Schedule beside = *this;
+  beside.tileRows = tileRows / warpsRows * kBesideWarps;
+  beside.warpsRows = kBesideWarps;
+  beside.tileTokens = besideTokens;
+  beside.stages = besideStages;
+  beside.copyWarps = 1;
+  return beside;
+}
+
+Schedule Schedule::shortProgram() const {
+  Schedule few = besideProgram();
+  few.warpsRows = kShortWarps;
+  few.tileTokens = shortTo;
+  few.stages = shortStages;
+  return few;
+}
+
+Schedule Schedule::withoutShort() const {
+  Schedule other = *this;
+  other.shortTo = other.shortStages = 0;
+  other.besideTokens = other.besideStages = 0;
+  return other;
+}
+
 WarpPlace Schedule::placeOfWarps(int warps) const {
+  if (isShort())
+    warps += kBesideWarps;
   const int together = traits().warps, sliceRows = traits().sliceRows();
   // A remainder that changes no number is left out.
   const auto term = [&](int divisor, int count, int stride) {
@@ -170,9 +197,9 @@ static std::string verifyMmaSync(const Schedule &s) {
     return "requires wgmma for copy_warps and producer_registers: the warps "
            "of mma_sync copy for themselves";
   if (s.overlapDecode || s.versionLoops || s.evictFirst || s.fullTilesFirst ||
-      s.sideBySide || s.wideFrom != 0)
+      s.sideBySide || s.wideFrom != 0 || s.shortTo != 0)
     return "requires wgmma for overlap_decode, version_loops, evict_first, "
-           "full_tiles_first, side_by_side and wide_from";
+           "full_tiles_first, side_by_side, wide_from and short_to";
   return "";
 }
 
@@ -362,6 +389,38 @@ static std::string verifyRegisters(const Schedule &s, const Target &target) {
          "; use fewer tokens, warps or CTAs";
 }
 
+/// Three warpgroups multiply tiles of one kind, or two of them multiply beside
+/// one that has the short groups.
+static std::string verifyShort(const Schedule &s, const Problem &problem,
+                               const Target &target) {
+  const auto number = [](int64_t value) { return std::to_string(value); };
+  constexpr int warps = Schedule::kShortWarps + Schedule::kBesideWarps;
+  if (s.warpsRows != warps || s.kSlices != 1 ||
+      s.placement != Placement::Register || s.producerRegisters == 0 ||
+      !s.fullTilesFirst || s.wideFrom != 0 || s.copiesAhead ||
+      (problem.gathers && s.bringBytes == 0))
+    return "requires " + number(warps) +
+           " warps along rows, register placement, "
+           "producer_registers, full_tiles_first, rows in order or a warp that "
+           "brings them, and none of K slices, wide_from and copies_ahead for "
+           "short_to";
+  if (s.shortTo % s.tokenStep != 0 || s.besideTokens % s.tokenStep != 0 ||
+      s.shortTo >= s.besideTokens)
+    return "requires multiples of the token_step of " + number(s.tokenStep) +
+           " for short_to and for beside_tokens, which is more, but has " +
+           number(s.shortTo) + " and " + number(s.besideTokens);
+  const auto verify = [&](const Schedule &program, const char *of) {
+    std::string wrong = verifyTile(program, problem, target);
+    if (wrong.empty())
+      wrong = verifyLoops(program, problem);
+    if (wrong.empty())
+      wrong = verifyRegisters(program, target);
+    return wrong.empty() ? wrong : wrong + " in the tiles " + of;
+  };
+  std::string wrong = verify(s.besideProgram(), "beside short groups");
+  return wrong.empty() ? verify(s.shortProgram(), "of short groups") : wrong;
+}
+
 /// All of the machine that the schedule takes is there.
 static std::string verifyMachine(const Schedule &s, const Problem &problem,
                                  const Target &target) {
@@ -413,6 +472,13 @@ std::string mxfp4::verifySchedule(const Schedule &schedule,
     wrong = verifyWide(schedule, problem.layout);
   if (wrong.empty() && schedule.wideFrom == 0 && schedule.wideStages != 0)
     wrong = "requires wide_from for wide_stages";
+  if (wrong.empty() && schedule.shortTo != 0)
+    wrong = verifyShort(schedule, problem, target);
+  if (wrong.empty() && schedule.shortTo == 0 &&
+      (schedule.shortStages != 0 || schedule.besideTokens != 0 ||
+       schedule.besideStages != 0))
+    wrong = "requires short_to for short_stages, beside_tokens and "
+            "beside_stages";
   return wrong.empty() ? verifyMachine(schedule, problem, target) : wrong;
 }
 

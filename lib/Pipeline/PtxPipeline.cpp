@@ -55,10 +55,11 @@ static void buildDecoding(OpPassManager &pm,
                           const PtxPipelineOptions &options) {
   pm.addPass(createSpecializeWarps());
   pm.addPass(createShareTiles());
+  pm.addPass(createCountGroups());
+  pm.addPass(createJoinPrograms());
   pm.addPass(createBringRows());
   pm.addPass(createCopyAhead());
   pm.addPass(createAwaitGroups());
-  pm.addPass(createCountGroups());
   pm.addPass(createHalveTiles());
   pm.addPass(createPrefetchFirst());
   pm.addPass(createPipelineCopies());

@@ -38,9 +38,25 @@ static Value createBarrier(gpu::GPUFuncOp kernel) {
   return barrier;
 }
 
-/// Adds the role to a program whose tiles wait for rows then.
-static void addRole(gpu::GPUFuncOp kernel, HandOutTilesOp tiles,
-                    BuildTileTableOp table) {
+/// Where the rows are brought: in a role of their own or, where short groups
+/// have a program, by the warp that hands out its tiles, before it does. The
+/// producer has no other warp then, and the other program has most tiles.
+static void placeBringing(ImplicitLocOpBuilder &b, HandOutTilesOp tiles) {
+  if (tiles.getSchedule().toSchedule().isShort())
+    return b.setInsertionPoint(tiles);
+  auto roles = tiles->getParentOfType<WarpRolesOp>();
+  b.setInsertionPointToEnd(&roles.getRoles().front());
+  auto role = RoleOp::create(b, "bring", /*warps=*/1, IntegerAttr(),
+                             /*one_thread=*/true);
+  Block &body = role.getBody().emplaceBlock();
+  body.addArgument(b.getIndexType(), b.getLoc());
+  b.setInsertionPointToStart(&body);
+  b.setInsertionPoint(YieldOp::create(b));
+}
+
+/// Adds what brings rows to a program whose tiles wait for them then.
+static void addBringing(gpu::GPUFuncOp kernel, HandOutTilesOp tiles,
+                        BuildTileTableOp table) {
   const Schedule schedule = tiles.getSchedule().toSchedule();
   Value source = findArgument(kernel, "x"),
         weights = findArgument(kernel, "weights");
@@ -54,24 +70,26 @@ static void addRole(gpu::GPUFuncOp kernel, HandOutTilesOp tiles,
   Value buffer =
       sharedBuffer(b, {region.bytes * 8 / row, rowType.getDimSize(1)},
                    rowType.getElementType(), region.offset);
-  tiles.getRowsMutable().assign(table.getRows());
-  b.setInsertionPointToEnd(&roles.getRoles().front());
-  auto role = RoleOp::create(b, "bring", /*warps=*/1, IntegerAttr(),
-                             /*one_thread=*/true);
-  Block &body = role.getBody().emplaceBlock();
-  body.addArgument(b.getIndexType(), b.getLoc());
-  b.setInsertionPointToStart(&body);
+  placeBringing(b, tiles);
   BringRowsOp::create(b, source, findArgument(kernel, "gather"),
                       findArgument(kernel, "x_rows"), table.getRows(),
                       tiles.getOffsets(), findArgument(kernel, "through"),
                       tiles.getCounter(), buffer, barrier, tiles.getError());
-  YieldOp::create(b);
   passedOn(tiles, kBringRows, "rows", [&] {
     return llvm::formatv("one warp brings rows into order, {0} at a time, and "
                          "tiles wait for theirs",
                          region.bytes * 8 / row)
         .str();
   });
+}
+
+/// Whether one of the programs of these roles is that of short groups.
+static bool hasShortProgram(WarpRolesOp roles) {
+  bool found = false;
+  roles.walk([&](HandOutTilesOp tiles) {
+    found |= tiles.getSchedule().toSchedule().isShort();
+  });
+  return found;
 }
 
 namespace {
@@ -94,7 +112,17 @@ struct BringRowsPass : mxfp4::impl::BringRowsBase<BringRowsPass> {
                           "schedule with bring_bytes to bring rows");
         return signalPassFailure();
       }
-      addRole(kernel, tiles, table);
+      tiles.getRowsMutable().assign(table.getRows());
+      const Schedule schedule = tiles.getSchedule().toSchedule();
+      if (schedule.isBeside()) {
+        if (!hasShortProgram(tiles->getParentOfType<WarpRolesOp>())) {
+          tiles.emitOpError("requires the program of short groups in its "
+                            "mxfp4.warp_roles, which brings rows for both");
+          return signalPassFailure();
+        }
+        continue;
+      }
+      addBringing(kernel, tiles, table);
       ++numBrought;
     }
   }

@@ -73,8 +73,9 @@ Value mxfp4::countBroughtRows(ImplicitLocOpBuilder &b, HandOutTilesOp op) {
   Value end = arith::MinUIOp::create(
       b, arith::AddIOp::create(b, last, i32Constant(b, step - 1)),
       op.getRows());
-  Value isEmpty = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
-                                        op.getCount(), indexConstant(b, 0));
+  Value count = sharesTable(op) ? countShared(b, op).first : op.getCount();
+  Value isEmpty = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, count,
+                                        indexConstant(b, 0));
   return arith::SelectOp::create(b, isEmpty, i32Constant(b, 0), end);
 }
 
@@ -223,7 +224,7 @@ static void lower(BringRowsOp op, HandOutTilesOp tiles) {
         scf::YieldOp::create(inner, ValueRange{next, parity});
       });
   b.setInsertionPoint(op);
-  putBack(b, op.getWorkspace(), op.getRows());
+  putBack(b, op.getWorkspace(), op.getRows(), sharesTable(tiles));
   op.erase();
 }
 

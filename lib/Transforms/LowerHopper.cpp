@@ -300,12 +300,14 @@ struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
   }
 
 private:
-  /// The widths of a group that holds `tokens`, if it may have several. Two
-  /// predicates stay in registers around a loop over K; with more, or fewer,
-  /// ptxas needs more instructions in loops.
+  /// The widths of a group that holds `tokens`, if it may have several. Of
+  /// 8-bit numbers two predicates stay in registers around a loop over K; with
+  /// more, or fewer, ptxas needs more instructions in loops. In tiles beside
+  /// short groups it keeps predicates in uniform registers, and copies them in
+  /// front of each branch.
   static std::optional<WgmmaWidths> widthsOf(ImplicitLocOpBuilder &b,
                                              WgmmaOp op, Value tokens) {
-    constexpr size_t kPredicates = 2;
+    const size_t predicates = op.getTraits().cutsSums() ? 2 : 0;
     if (!tokens)
       return std::nullopt;
     const auto step = static_cast<int64_t>(*op.getTokenStep());
@@ -320,7 +322,7 @@ private:
          bit /= 2)
       widths.bits.push_back(a.andi(last, bit));
     Value zero = a.constant(tokens.getType(), 0);
-    for (Value &bit : MutableArrayRef(widths.bits).take_front(kPredicates))
+    for (Value &bit : MutableArrayRef(widths.bits).take_front(predicates))
       bit = LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::eq, bit, zero);
     return widths;
   }

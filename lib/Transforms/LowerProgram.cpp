@@ -49,6 +49,8 @@ static RaggedGrid gridOf(Value table, Value offsets, ScheduleAttr attr) {
     grid.fewestRows = schedule.wideFrom;
   else if (schedule.wideFrom != 0)
     grid.mostRows = schedule.wideFrom - 1;
+  if (schedule.isBeside())
+    grid.shortTo = schedule.shortTo;
   return grid;
 }
 
@@ -83,7 +85,8 @@ static void lowerTable(BuildTileTableOp op) {
     first.erase();
   }
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
-  if (op.getSchedule().toSchedule().isWide())
+  const Schedule schedule = op.getSchedule().toSchedule();
+  if (schedule.isWide() || schedule.isBeside())
     thread = arith::SubIOp::create(b, thread, indexConstant(b, 32));
   Value isFirstWarp = arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
                                             thread, indexConstant(b, 32));
@@ -135,41 +138,76 @@ static void emitRole(ImplicitLocOpBuilder &b, RoleOp role, Value warp,
                {arith::SubIOp::create(b, warp, indexConstant(b, first))});
 }
 
-/// Branches on the number of the warp. The first role has the most registers
-/// and takes over what the others, which come behind it, give up.
+/// The roles in front: the first, and those behind it that have as many
+/// registers. Where all have as many, nothing is given up, and the first is
+/// alone.
+static ArrayRef<RoleOp> frontOf(ArrayRef<RoleOp> roles) {
+  RoleOp first = roles.front();
+  if (!first.getRegisters())
+    return roles.take_front();
+  const ArrayRef<RoleOp> front = roles.take_while(
+      [&](RoleOp role) { return role.getRegisters() == first.getRegisters(); });
+  return front.size() < roles.size() ? front : roles.take_front();
+}
+
+/// Emits the roles in front, of the first `warps` warps, into a block.
+static void emitFront(ImplicitLocOpBuilder &b, ArrayRef<RoleOp> front,
+                      Value warp, int64_t warps, Block *block) {
+  RoleOp first = front.front();
+  b.setInsertionPointToStart(block);
+  if (front.size() == 1) {
+    inlineRegion(b, first.getBody(), warp);
+    // Who a warp is needs no registers yet.
+    for (Operation &op : *block)
+      if (!isPure(&op)) {
+        b.setInsertionPoint(&op);
+        break;
+      }
+    return setRegisters(b, first, NVVM::SetMaxRegisterAction::increase);
+  }
+  setRegisters(b, first, NVVM::SetMaxRegisterAction::increase);
+  for (RoleOp role : llvm::reverse(front)) {
+    const int64_t begin = warps - role.getWarps();
+    const bool isLast = role == front.back();
+    emitRole(b, role, warp,
+             isLast ? arith::CmpIPredicate::uge : arith::CmpIPredicate::ult,
+             isLast ? begin : warps, begin);
+    warps = begin;
+  }
+}
+
+/// Branches on the number of the warp. The roles in front have the most
+/// registers and take over what the others, which come behind them, give up.
 static void lowerRoles(WarpRolesOp op) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
   SmallVector<RoleOp> roles = op.getOrderedRoles();
-  RoleOp front = roles.front();
+  const ArrayRef<RoleOp> front = frontOf(roles);
+  const ArrayRef<RoleOp> behind = ArrayRef(roles).drop_front(front.size());
+  int64_t frontWarps = 0;
+  for (RoleOp role : front)
+    frontWarps += role.getWarps();
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
   Value warp =
       makeUniform(b, arith::DivUIOp::create(b, thread, indexConstant(b, 32)));
   Value isBehind = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, warp,
-                                         indexConstant(b, front.getWarps()));
+                                         indexConstant(b, frontWarps));
   auto branch = scf::IfOp::create(b, isBehind, /*withElseRegion=*/true);
   b.setInsertionPointToStart(branch.thenBlock());
-  setRegisters(b, roles[1], NVVM::SetMaxRegisterAction::decrease);
+  RoleOp second = behind.front();
+  setRegisters(b, second, NVVM::SetMaxRegisterAction::decrease);
   // The last role first: its warp must not wait for the work of others.
   int64_t end = op.countWarps();
-  for (RoleOp role : llvm::reverse(ArrayRef(roles).drop_front())) {
+  for (RoleOp role : llvm::reverse(behind)) {
     const int64_t first = end - role.getWarps();
     // Of the roles that are left, the second has the first of the warps.
     const bool isOneWarp =
-        (role == roles.back() || role != roles[1]) && role.getWarps() == 1;
+        (role == behind.back() || role != second) && role.getWarps() == 1;
     emitRole(b, role, warp,
              isOneWarp ? arith::CmpIPredicate::eq : arith::CmpIPredicate::ult,
              isOneWarp ? first : end, first);
     end = first;
   }
-  b.setInsertionPointToStart(branch.elseBlock());
-  inlineRegion(b, front.getBody(), warp);
-  // Who a warp is needs no registers yet.
-  for (Operation &first : *branch.elseBlock())
-    if (!isPure(&first)) {
-      b.setInsertionPoint(&first);
-      break;
-    }
-  setRegisters(b, front, NVVM::SetMaxRegisterAction::increase);
+  emitFront(b, front, warp, frontWarps, branch.elseBlock());
   op.erase();
 }
 

@@ -29,12 +29,66 @@ static bool copiesAhead(HandOutTilesOp op) {
   return op.getSchedule().toSchedule().copiesAhead;
 }
 
+bool mxfp4::sharesTable(HandOutTilesOp op) {
+  const Schedule schedule = op.getSchedule().toSchedule();
+  return op.getCounter() && (schedule.isShort() || schedule.isBeside());
+}
+
+std::pair<Value, Value> mxfp4::countShared(ImplicitLocOpBuilder &b,
+                                           HandOutTilesOp op) {
+  const int64_t groups =
+      cast<MemRefType>(op.getOffsets().getType()).getDimSize(0) - 1;
+  const auto load = [&](int64_t entry) -> Value {
+    Value tiles = memref::LoadOp::create(b, op.getTable(),
+                                         ValueRange{indexConstant(b, entry)});
+    return arith::MulIOp::create(
+        b, arith::IndexCastOp::create(b, b.getIndexType(), tiles),
+        indexConstant(b, op.getColumns()));
+  };
+  Value all = load(groups + 1);
+  return {all, arith::MinUIOp::create(b, load(groups), all)};
+}
+
+/// The number of the next tile where two programs share a table, or that of all
+/// if there is none: the first that is not taken, or for short groups the last.
+/// The counter has what each program took in a half, so that both are read at
+/// once and no tile is taken twice. The first tiles, one for each CTA, are
+/// taken already.
+static Value takeShared(ImplicitLocOpBuilder &b, HandOutTilesOp op) {
+  using P = arith::CmpIPredicate;
+  constexpr int64_t kHalf = 16;
+  const bool isShort = op.getSchedule().toSchedule().isShort();
+  const auto [all, others] = countShared(b, op);
+  Value taken = memref::AtomicRMWOp::create(
+      b, arith::AtomicRMWKind::addi, i32Constant(b, isShort ? 1 << kHalf : 1),
+      op.getCounter(), ValueRange{indexConstant(b, 0)});
+  taken = arith::IndexCastUIOp::create(b, b.getIndexType(), taken);
+  Value first = arith::AddIOp::create(
+      b, arith::AndIOp::create(b, taken, indexConstant(b, (1 << kHalf) - 1)),
+      op.getStride());
+  Value last = arith::ShRUIOp::create(b, taken, indexConstant(b, kHalf));
+  Value few = arith::SubIOp::create(b, all, others);
+  Value behind = arith::MinUIOp::create(b, last, few);
+  Value isTile = arith::CmpIOp::create(
+      b, P::ult, arith::AddIOp::create(b, first, behind), all);
+  Value number = first;
+  if (isShort) {
+    isTile = arith::AndIOp::create(b, isTile,
+                                   arith::CmpIOp::create(b, P::ult, last, few));
+    number = arith::SubIOp::create(
+        b, all, arith::AddIOp::create(b, last, indexConstant(b, 1)));
+  }
+  return arith::SelectOp::create(b, isTile, number, all);
+}
+
 /// The number of the CTA's next tile: the first that no CTA has taken, or
 /// `stride` tiles on.
 static Value takeNumber(ImplicitLocOpBuilder &b, HandOutTilesOp op,
                         Value number) {
   if (!op.getCounter())
     return arith::AddIOp::create(b, number, op.getStride());
+  if (sharesTable(op))
+    return takeShared(b, op);
   Value taken = memref::AtomicRMWOp::create(b, arith::AtomicRMWKind::addi,
                                             i32Constant(b, 1), op.getCounter(),
                                             ValueRange{indexConstant(b, 0)});
@@ -110,7 +164,8 @@ static TileCount publish(ImplicitLocOpBuilder &b, HandOutTilesOp op,
 /// No CTA takes a number any more, and no tile waits for rows. The fences order
 /// the numbers that all have taken, the count of roles, and the zeros; LLVM
 /// would drop an ordering of the count itself.
-void mxfp4::putBack(ImplicitLocOpBuilder &b, Value workspace, Value rows) {
+void mxfp4::putBack(ImplicitLocOpBuilder &b, Value workspace, Value rows,
+                    bool isTwice) {
   auto fence = [&] {
     LLVM::FenceOp::create(b, LLVM::AtomicOrdering::acq_rel, "device");
   };
@@ -121,8 +176,8 @@ void mxfp4::putBack(ImplicitLocOpBuilder &b, Value workspace, Value rows) {
   fence();
   Value roles = gpu::GridDimOp::create(b, gpu::Dimension::x);
   roles = arith::IndexCastOp::create(b, b.getI32Type(), roles);
-  if (rows)
-    roles = arith::MulIOp::create(b, roles, i32Constant(b, 2));
+  if (const int perCTA = 1 + bool(rows) + isTwice; perCTA > 1)
+    roles = arith::MulIOp::create(b, roles, i32Constant(b, perCTA));
   Value isLast =
       arith::CmpIOp::create(b, arith::CmpIPredicate::eq, before,
                             arith::SubIOp::create(b, roles, i32Constant(b, 1)));
@@ -156,14 +211,15 @@ constexpr int64_t kFewTiles = 16;
 /// they are in any case. Measured where full tiles come first. Two kinds of
 /// tiles took up to 1.005 of the time with late numbers; expert ids, 8-bit
 /// numbers, the baseline and warps that bring rows were not measured.
-static Value hasManyTiles(ImplicitLocOpBuilder &b, HandOutTilesOp op) {
+static Value hasManyTiles(ImplicitLocOpBuilder &b, HandOutTilesOp op,
+                          Value count) {
   const Schedule schedule = op.getSchedule().toSchedule();
   if (!op.getCounter() || op.getRows() || op.getExpertIds() ||
       !schedule.fullTilesFirst || schedule.wideFrom != 0 ||
       schedule.placement != Placement::Register || schedule.traits().cutsSums())
     return Value();
   return arith::CmpIOp::create(
-      b, arith::CmpIPredicate::ugt, op.getCount(),
+      b, arith::CmpIPredicate::ugt, count,
       arith::MulIOp::create(b, op.getStride(), indexConstant(b, kFewTiles)));
 }
 
@@ -239,7 +295,11 @@ void mxfp4::lowerScheduler(HandOutTilesOp op, bool isFirstHandedOut) {
   }
   Value brought = op.getRows() ? countBroughtRows(b, op) : Value();
   const std::optional<TileHalves> halves = halvesOf(b, op);
-  Value isMany = mayBeEarly ? hasManyTiles(b, op) : Value();
+  const bool isShared = sharesTable(op);
+  Value count = isShared ? countShared(b, op).first : Value(op.getCount());
+  if (isShared && op.getSchedule().toSchedule().isShort())
+    first = takeShared(b, op);
+  Value isMany = mayBeEarly ? hasManyTiles(b, op, count) : Value();
   const int64_t words = TileCount::countWords(op);
   // Tiles whose warps may not all have taken the next one, the latest first.
   SmallVector<Value> inits = {first, start};
@@ -254,8 +314,8 @@ void mxfp4::lowerScheduler(HandOutTilesOp op, bool isFirstHandedOut) {
           following = choose(
               b, isMany, [&] { return takeNumber(b, op, number); },
               [&] { return number; });
-        Value isTile = arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
-                                             number, op.getCount());
+        Value isTile =
+            arith::CmpIOp::create(b, arith::CmpIPredicate::ult, number, count);
         if (mayBeEarly)
           RingAcquireOp::create(b, op.getQueue(), args[1]);
         if (op.getStored())
@@ -295,6 +355,6 @@ void mxfp4::lowerScheduler(HandOutTilesOp op, bool isFirstHandedOut) {
   if (op.getAwaited())
     emitGridDependency(b);
   if (op.getCounter())
-    putBack(b, op.getCounter(), op.getRows());
+    putBack(b, op.getCounter(), op.getRows(), isShared);
   op.erase();
 }

@@ -45,6 +45,14 @@ void lowerKLoop(KLoopOp loop);
 /// Fails with a diagnostic where no other role reads the rows.
 mlir::LogicalResult lowerBringRows(mlir::Operation *root);
 
+/// Whether two programs take tiles of one table, from both of its ends.
+bool sharesTable(HandOutTilesOp op);
+
+/// The tiles of a table: all, and those of groups that are not short, which
+/// come first. Bad offsets leave none.
+std::pair<mlir::Value, mlir::Value> countShared(mlir::ImplicitLocOpBuilder &b,
+                                                HandOutTilesOp op);
+
 /// How many rows (i32) have to be brought into order.
 mlir::Value countBroughtRows(mlir::ImplicitLocOpBuilder &b, HandOutTilesOp op);
 
@@ -54,9 +62,10 @@ void waitForRows(mlir::ImplicitLocOpBuilder &b, HandOutTilesOp op,
                  mlir::Value brought, mlir::Value row, mlir::Value valid);
 
 /// The last role of the grid to end leaves a workspace as it was. `rows` is how
-/// many rows are brought into order; without, there is one role in a CTA.
+/// many rows are brought into order, if any, which is a role's work. A CTA has
+/// one role that hands out tiles, or `isTwice` two.
 void putBack(mlir::ImplicitLocOpBuilder &b, mlir::Value workspace,
-             mlir::Value rows);
+             mlir::Value rows, bool isTwice = false);
 
 /// Turns rings into barriers, and cursors into a slot (index) and a parity
 /// (i32).

@@ -124,8 +124,8 @@ Value RaggedGrid::emitRowTiles(ImplicitLocOpBuilder &b, Value rows,
         b, compare(b, P::ule, rows, i32(b, mostRows)), tiles, i32(b, 0));
   if (!fullFirst)
     return tiles;
-  Value isListed =
-      compare(b, list == 0 ? P::ugt : P::ule, rows, i32(b, tileTokens / 2));
+  Value isListed = compare(b, list == 0 ? P::ugt : P::ule, rows,
+                           i32(b, shortTo != 0 ? shortTo : tileTokens / 2));
   return arith::SelectOp::create(b, isListed, tiles, i32(b, 0));
 }
 

@@ -55,6 +55,8 @@ struct RaggedGrid {
   int64_t tokenStep;
   /// Whether groups with more rows than half a tile come before all others.
   bool fullFirst = false;
+  /// The most rows of the others; 0 for half a tile.
+  int64_t shortTo = 0;
   /// Groups with fewer or with more rows have no tiles; 0 for no bound. For the
   /// table only.
   int64_t fewestRows = 0, mostRows = 0;

@@ -265,6 +265,31 @@ func.func @roles(%out: memref<3xindex>) {
   return
 }
 
+// Where all roles have as many registers, the first is alone in front.
+
+// CHECK-LABEL: func @equal_registers
+// CHECK-DAG:     %[[C4:.*]] = arith.constant 4 : index
+// CHECK:         %[[BEHIND:.*]] = arith.cmpi uge, %[[WARP:.*]], %[[C4]]
+// CHECK-NEXT:    scf.if %[[BEHIND]] {
+// CHECK:           memref.store %{{.*}}, %{{.*}}[%[[C4]]]
+// CHECK:         } else {
+// CHECK:           memref.store %[[WARP]], %{{.*}}[%{{.*}}]
+func.func @equal_registers(%out: memref<5xindex>) {
+  %c0 = arith.constant 0 : index
+  %c4 = arith.constant 4 : index
+  mxfp4.warp_roles {
+    mxfp4.role "multiply" warps 4 registers 128 {
+    ^bb0(%warp: index):
+      memref.store %warp, %out[%c0] : memref<5xindex>
+    }
+    mxfp4.role "copy" warps 4 registers 128 {
+    ^bb0(%warp: index):
+      memref.store %warp, %out[%c4] : memref<5xindex>
+    }
+  }
+  return
+}
+
 // -----
 
 #slices = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 64,

@@ -513,12 +513,10 @@ gpu.module @kernels {
 
   // Five widths that are chosen in one statement: groups of all of them, each behind a
   // fence and with a commit, of the same sums. The widest is where the text goes on,
-  // and where a bit of (tokens - 1) / 8 is 0, it branches to a narrower one. Of the
-  // first two bits there are predicates, ahead of any loop.
+  // and where a bit of (tokens - 1) / 8 is 0, it branches to a narrower one.
 
   // CHECK-LABEL: llvm.func @wgmma_of_widths
   // CHECK-SAME:    %[[TOKENS:[^ ]*]]: i32)
-  // CHECK-DAG:     %[[C0:.*]] = llvm.mlir.constant(0 : i32) : i32
   // CHECK-DAG:     %[[C1:.*]] = llvm.mlir.constant(1 : i32) : i32
   // CHECK-DAG:     %[[C2:.*]] = llvm.mlir.constant(2 : i32) : i32
   // CHECK-DAG:     %[[C4:.*]] = llvm.mlir.constant(4 : i32) : i32
@@ -531,17 +529,15 @@ gpu.module @kernels {
   // CHECK-NEXT:    %[[B4:.*]] = llvm.and %[[LAST]], %[[C4]]
   // CHECK-NEXT:    %[[B2:.*]] = llvm.and %[[LAST]], %[[C2]]
   // CHECK-NEXT:    %[[B1:.*]] = llvm.and %[[LAST]], %[[C1]]
-  // CHECK-NEXT:    %[[NO4:.*]] = llvm.icmp "eq" %[[B4]], %[[C0]]
-  // CHECK-NEXT:    %[[NO2:.*]] = llvm.icmp "eq" %[[B2]], %[[C0]]
   // CHECK-NEXT:    llvm.inline_asm has_side_effects "{\0A\09.reg .pred none;
-  // CHECK-SAME:      \0AW0_0:\0A\09@$48 bra W0_1;\0A\09wgmma.fence.sync.aligned;\0A\09wgmma{{[^;]*}}m64n40k16
-  // CHECK-SAME:      \0A\09wgmma.commit_group.sync.aligned;\0A\09bra.uni DONE;\0AW0_1:\0A\09@$49 bra W0_2;\0A\09setp.eq.b32 none, $50, 0;\0A\09@none bra W2_3;\0A\09wgmma.fence.sync.aligned;\0A\09wgmma{{[^;]*}}m64n32k16{{[^;]*}} {$0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15}, $40, $41, 1, 1, 1, 0, 0;
+  // CHECK-SAME:      \0AW0_0:\0A\09setp.eq.b32 none, $48, 0;\0A\09@none bra W0_1;\0A\09wgmma.fence.sync.aligned;\0A\09wgmma{{[^;]*}}m64n40k16
+  // CHECK-SAME:      \0A\09wgmma.commit_group.sync.aligned;\0A\09bra.uni DONE;\0AW0_1:\0A\09setp.eq.b32 none, $49, 0;\0A\09@none bra W0_2;\0A\09setp.eq.b32 none, $50, 0;\0A\09@none bra W2_3;\0A\09wgmma.fence.sync.aligned;\0A\09wgmma{{[^;]*}}m64n32k16{{[^;]*}} {$0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15}, $40, $41, 1, 1, 1, 0, 0;
   // CHECK-SAME:      bra.uni DONE;\0AW2_3:\0A\09wgmma.fence.sync.aligned;\0A\09wgmma{{[^;]*}}m64n24k16
   // CHECK-SAME:      bra.uni DONE;\0AW0_2:\0A\09setp.eq.b32 none, $50, 0;\0A\09@none bra W0_3;\0A\09wgmma.fence.sync.aligned;\0A\09wgmma{{[^;]*}}m64n16k16
   // CHECK-SAME:      bra.uni DONE;\0AW0_3:\0A\09wgmma.fence.sync.aligned;\0A\09wgmma{{[^;]*}}m64n8k16
   // CHECK-SAME:      bra.uni DONE;\0ADONE:\0A\09}"
-  // CHECK-SAME:      ,l,l,l,l,l,l,l,l,b,b,r"
-  // CHECK-SAME:      %[[NO4]], %[[NO2]], %[[B1]] :
+  // CHECK-SAME:      ,l,l,l,l,l,l,l,l,r,r,r"
+  // CHECK-SAME:      %[[B4]], %[[B2]], %[[B1]] :
   // CHECK-NOT:     nvvm.wgmma.commit
   // CHECK:         nvvm.wgmma.wait.group.sync.aligned 0
   gpu.func @wgmma_of_widths(%y: memref<1xvector<4xf32>>, %i: i32) kernel {
@@ -554,6 +550,39 @@ gpu.module @kernels {
     %tokens = arith.index_cast %i : i32 to index
     %r = mxfp4.wgmma %zero shared_a(%tile[%c0]) b(%sx[%c0]) columns 5
         tokens(%tokens by 8) : vector<5x4xf32>, !x40, !blocks
+    %done = mxfp4.wgmma_wait %r : vector<5x4xf32>
+    %part = vector.extract %done[4] : vector<4xf32> from vector<5x4xf32>
+    memref.store %part, %y[%c0] : memref<1xvector<4xf32>>
+    gpu.return
+  }
+
+  // Of 8-bit numbers there are predicates of the first two bits, ahead of any loop.
+
+  // CHECK-LABEL: llvm.func @wgmma_of_widths_fp8
+  // CHECK-DAG:     %[[C0:.*]] = llvm.mlir.constant(0 : i32) : i32
+  // CHECK:         %[[LAST:.*]] = llvm.udiv
+  // CHECK-NEXT:    %[[B4:.*]] = llvm.and %[[LAST]], %{{.*}}
+  // CHECK-NEXT:    %[[B2:.*]] = llvm.and %[[LAST]], %{{.*}}
+  // CHECK-NEXT:    %[[B1:.*]] = llvm.and %[[LAST]], %{{.*}}
+  // CHECK-NEXT:    %[[NO4:.*]] = llvm.icmp "eq" %[[B4]], %[[C0]]
+  // CHECK-NEXT:    %[[NO2:.*]] = llvm.icmp "eq" %[[B2]], %[[C0]]
+  // CHECK-NEXT:    llvm.inline_asm has_side_effects "{\0A\09.reg .pred none;
+  // CHECK-SAME:      \0AW0_0:\0A\09@$60 bra W0_1;
+  // CHECK-SAME:      \0AW0_1:\0A\09@$61 bra W0_2;\0A\09setp.eq.b32 none, $62, 0;\0A\09@none bra W2_3;
+  // CHECK-SAME:      ,b,b,r"
+  // CHECK-SAME:      %[[NO4]], %[[NO2]], %[[B1]] :
+  gpu.func @wgmma_of_widths_fp8(%y: memref<1xvector<4xf32>>, %i: i32,
+                                %a: vector<4xf8E5M2>) kernel {
+    %c0 = arith.constant 0 : index
+    %zero = arith.constant dense<0.0> : vector<5x4xf32>
+    %all = gpu.dynamic_shared_memory : !smem
+    %sx = memref.view %all[%c0][] : !smem to memref<3x40x128xf8E4M3FN, #gpu.address_space<workgroup>>
+    %tokens = arith.index_cast %i : i32 to index
+    %r = mxfp4.wgmma %zero
+        a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a :
+          vector<4xf8E5M2>)
+        b(%sx[%c0]) columns 5 tokens(%tokens by 8) : vector<5x4xf32>,
+          memref<3x40x128xf8E4M3FN, #gpu.address_space<workgroup>>
     %done = mxfp4.wgmma_wait %r : vector<5x4xf32>
     %part = vector.extract %done[4] : vector<4xf32> from vector<5x4xf32>
     memref.store %part, %y[%c0] : memref<1xvector<4xf32>>

@@ -168,6 +168,57 @@ func.func @promoted(%acc: vector<12x4xf32>, %a: vector<4xf8E5M2>, %x: !x96b,
   return %done : vector<12x4xf32>
 }
 
+// Tiles of three heights, as in a kernel with a program for short groups: groups of the
+// tallest stay one operation. Of two heights, none does.
+
+!x80 = memref<3x80x64xbf16, #gpu.address_space<workgroup>>
+
+// CHECK-LABEL: func @three_kinds
+// CHECK-NOT:     tokens(
+// CHECK:         mxfp4.wgmma {{.*}} columns 2 :
+// CHECK-NOT:     tokens(
+// CHECK:         mxfp4.wgmma {{.*}} columns 10 :
+// CHECK-NOT:     tokens(
+// CHECK:         mxfp4.wgmma {{.*}} columns 2 :
+// CHECK:         mxfp4.wgmma_wait
+// CHECK-NEXT:    %[[R:.*]] = mxfp4.wgmma {{.*}} columns 12 tokens(%{{.*}} by 16) :
+// CHECK-NEXT:    mxfp4.wgmma_wait %[[R]]
+// CHECK-NEXT:    return
+func.func @three_kinds(%a8: vector<8x4xf32>, %a10: vector<10x4xf32>,
+    %a12: vector<12x4xf32>, %tile: !tile, %x: !x, %x80: !x80, %x96: !x96,
+    %i: index, %n: index)
+    -> (vector<8x4xf32>, vector<10x4xf32>, vector<12x4xf32>) {
+  %r0 = mxfp4.wgmma %a8 shared_a(%tile[%i]) b(%x[%i]) columns 8
+      tokens(%n by 16) : vector<8x4xf32>, !x, !tile
+  %d0 = mxfp4.wgmma_wait %r0 : vector<8x4xf32>
+  %r1 = mxfp4.wgmma %a10 shared_a(%tile[%i]) b(%x80[%i]) columns 10
+      tokens(%n by 16) : vector<10x4xf32>, !x80, !tile
+  %d1 = mxfp4.wgmma_wait %r1 : vector<10x4xf32>
+  %r2 = mxfp4.wgmma %a12 shared_a(%tile[%i]) b(%x96[%i]) columns 12
+      tokens(%n by 16) : vector<12x4xf32>, !x96, !tile
+  %d2 = mxfp4.wgmma_wait %r2 : vector<12x4xf32>
+  return %d0, %d1, %d2 : vector<8x4xf32>, vector<10x4xf32>, vector<12x4xf32>
+}
+
+// CHECK-LABEL: func @two_kinds
+// CHECK-NOT:     tokens(
+// CHECK:         return
+func.func @two_kinds(%a8: vector<8x4xf32>, %a10: vector<10x4xf32>,
+    %b10: vector<10x4xf32>, %tile: !tile, %x: !x, %x80: !x80,
+    %i: index, %n: index)
+    -> (vector<8x4xf32>, vector<10x4xf32>, vector<10x4xf32>) {
+  %r0 = mxfp4.wgmma %a8 shared_a(%tile[%i]) b(%x[%i]) columns 8
+      tokens(%n by 16) : vector<8x4xf32>, !x, !tile
+  %d0 = mxfp4.wgmma_wait %r0 : vector<8x4xf32>
+  %r1 = mxfp4.wgmma %a10 shared_a(%tile[%i]) b(%x80[%i]) columns 10
+      tokens(%n by 16) : vector<10x4xf32>, !x80, !tile
+  %d1 = mxfp4.wgmma_wait %r1 : vector<10x4xf32>
+  %r2 = mxfp4.wgmma %b10 shared_a(%tile[%i]) b(%x80[%i]) columns 10
+      tokens(%n by 16) : vector<10x4xf32>, !x80, !tile
+  %d2 = mxfp4.wgmma_wait %r2 : vector<10x4xf32>
+  return %d0, %d1, %d2 : vector<8x4xf32>, vector<10x4xf32>, vector<10x4xf32>
+}
+
 // An operation for each width of sums that are not promoted, of those that have one
 // loop for all intervals, and of fewer tokens.
 

@@ -325,3 +325,64 @@ func.func @fused(%x: memref<?x96xbf16>, %rows: memref<?xi32>,
       } {schedule = #schedule}
   return
 }
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 192, tokens = 64,
+  warps_rows = 12, warps_tokens = 1, stages = 8, placement = register, ctas = 1,
+  token_step = 16, copy_warps = 3, producer_registers = 32, full_tiles_first = true,
+  short_to = 32, short_stages = 4, beside_tokens = 80, beside_stages = 6>
+
+// Short groups have tiles of their own where they have more than a third as many row
+// tiles as the others, which come first in a table for both, and where one counter
+// can count all tiles in its halves: four columns, and less than 60000 tiles.
+
+// CHECK-LABEL: gpu.func @mxfp4_short
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG:     %[[C15000:.*]] = arith.constant 15000 : index
+// CHECK:         %[[ALL:.*]] = mxfp4.tile_count %[[TABLE:.*]] groups 2 columns 1
+// CHECK:         %[[OTHERS:.*]] = arith.minui %{{.*}}, %[[ALL]]
+// CHECK:         %[[FEW:.*]] = arith.subi %[[ALL]], %[[OTHERS]]
+// CHECK-NEXT:    %[[TIMES:.*]] = arith.muli %[[FEW]], %[[C3]]
+// CHECK-NEXT:    %[[WORTH:.*]] = arith.cmpi ugt, %[[TIMES]], %[[OTHERS]]
+// CHECK-NEXT:    %[[FITS:.*]] = arith.cmpi ult, %[[ALL]], %[[C15000]]
+// CHECK-NEXT:    %[[BESIDE:.*]] = arith.andi %[[WORTH]], %[[FITS]]
+// CHECK-NEXT:    scf.if %[[BESIDE]] {
+// CHECK:           mxfp4.for_tiles {{.*}} in %[[TABLE]] {{.*}} tokens = 80, warps_rows = 8,
+// CHECK:           mxfp4.for_tiles {{.*}} in %[[TABLE]] {{.*}} tokens = 32, warps_rows = 4,
+// CHECK:         } else {
+// CHECK:           mxfp4.for_tiles {{.*}} tokens = 64, warps_rows = 12,
+func.func @short(%x: memref<?x448xbf16>,
+                 %w: memref<2x8x7x!mxfp4.block<spread, folded>>,
+                 %o: memref<3xi32>, %y: memref<?x512xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x448xbf16>)
+      weights(%w : memref<2x8x7x!mxfp4.block<spread, folded>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x512xbf16>)
+      {schedule = #schedule}
+  return
+}
+
+// With an epilogue, more than 9 / 20 as many.
+
+// CHECK-LABEL: gpu.func @mxfp4_short_fused
+// CHECK-DAG:     %[[C9:.*]] = arith.constant 9 : index
+// CHECK-DAG:     %[[C20:.*]] = arith.constant 20 : index
+// CHECK:         %[[ALL:.*]] = mxfp4.tile_count %{{.*}} groups 2 columns 1
+// CHECK:         %[[OTHERS:.*]] = arith.minui %{{.*}}, %[[ALL]]
+// CHECK:         %[[FEW:.*]] = arith.subi %[[ALL]], %[[OTHERS]]
+// CHECK-DAG:     %[[LEFT:.*]] = arith.muli %[[FEW]], %[[C20]]
+// CHECK-DAG:     %[[RIGHT:.*]] = arith.muli %[[OTHERS]], %[[C9]]
+// CHECK:         arith.cmpi ugt, %[[LEFT]], %[[RIGHT]]
+func.func @short_fused(%x: memref<?x448xbf16>,
+                       %w: memref<2x8x7x!mxfp4.block<spread, folded>>,
+                       %o: memref<3xi32>, %y: memref<?x512xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x448xbf16>)
+      weights(%w : memref<2x8x7x!mxfp4.block<spread, folded>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x512xbf16>)
+      epilogue {
+      ^bb0(%sum: f32):
+        %d = arith.addf %sum, %sum : f32
+        mxfp4.yield %d : f32
+      } {schedule = #schedule}
+  return
+}

@@ -257,3 +257,26 @@ def found_in(ptx: str) -> bool:
     data = Data.random(FORM, SIZES)
     runs = (fused.run(FORM, data, artifact, seed=seed, ctas=5) for seed in range(1, 9))
     return any(findings for *_, findings in runs)
+
+
+TELLING = (
+    "schedule=#mxfp4.schedule<instruction=wgmma,rows=192,tokens=64,warps_rows=12,warps_tokens=1,"
+    "stages=4,placement=register,ctas=1,token_step=16,copy_warps=2,producer_registers=32,"
+    "overlap_decode=true,full_tiles_first=true,short_to=32,short_stages=2,beside_tokens=80,"
+    "beside_stages=3,bring_bytes={bytes}>"
+)
+"""Short groups have a program, whose scheduling warp brings rows for both programs."""
+
+
+@pytest.mark.parametrize("ctas", [1, 2, 5])
+@pytest.mark.parametrize("sizes", [
+    (32, 33, 0, 81, 1, 80, 3), (32, 3, 0, 1, 32, 7, 9), (80, 33, 5, 80, 40, 90, 100),
+    (0, 0, 0, 120, 0, 0, 0), (0, 0, 0, 0, 0, 0, 0),
+], ids=["mixed", "short", "tall", "one", "none"])  # fmt: skip
+def test_rows_of_short_groups_and_of_those_beside_them(sizes: tuple[int, ...], ctas: int) -> None:
+    form = replace(FORM, groups=7)
+    data = Data.random(form, list(sizes), ids=[0, 3, 1, 2, 2, 0, -1], seed=ctas, spare=3)
+    text = TELLING.format(bytes=2 * 512 * (1 + ctas % 2))
+    for seed in (1, 2):
+        found = fused.complaints(form, data, text, ctas=ctas, seed=seed)
+        assert not found, "\n".join(found)

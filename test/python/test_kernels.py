@@ -130,6 +130,54 @@ def test_crowded_groups_have_wide_tiles_and_the_others_their_own(schedule: str, 
         assert run.statistics.get("bulk_load_bytes", 0) == copied
 
 
+TELLING = (
+    "#mxfp4.schedule<instruction = wgmma, rows = 192, tokens = 64, warps_rows = 12, "
+    "warps_tokens = 1, stages = 8, placement = register, ctas = 1, token_step = 16, "
+    "copy_warps = 3, producer_registers = 32, overlap_decode = true, full_tiles_first = true, "
+    "short_to = 32, short_stages = 4, beside_tokens = 80, beside_stages = 6>"
+)
+"""Short groups have a warpgroup of their own where they are many."""
+
+
+@pytest.mark.parametrize("n", [384, 320], ids=("whole", "partial"))
+@pytest.mark.parametrize("schedule", [TELLING, *(s for s in EVERY if "short_to" in s)], ids=short)
+def test_short_groups_are_multiplied_beside_the_others(schedule: str, n: int) -> None:
+    most, tall = (
+        int(re.search(rf"\b{name} = (\d+)", schedule)[1]) for name in ("short_to", "beside_tokens")
+    )
+    # The most rows of the one kind and the fewest of the other; a tall tile and a row more.
+    mixed = (most, most + 1, 0, tall + 1, 1, tall, 3)
+    for sizes, ids in (
+        (mixed, (0, 2, 1, 1, 0, 2, -1)),
+        ((most, 3, 0, 1), (0, 1, 2, -1)),  # one kind, which both programs take
+        ((tall, most + 1, 5, tall), (0, 1, 2, 1)),  # too few to be worth it
+        ((most + 1, 0, 2 * tall, most + 1), (0, 1, 2, 1)),
+        ((most, 3, 5 * tall), (0, 1, 2)),
+        ((0, 0, 0), (0, 1, 2)),
+    ):
+        case = Case(Problem(3, n, 448, len(sizes), expert_ids=True), sizes, ids)
+        artifact = compile_kernel(case.problem, f"schedule={schedule}")
+        for multiprocessors in (1, 2, 5):
+            found = complaints(artifact, case, multiprocessors=multiprocessors, launches=2)
+            assert not found, "\n".join(found)
+        run = simulate(
+            artifact, case.activations(), case.weights(), case.offsets(), case.expert_ids(),
+            multiprocessors=1,
+        )  # fmt: skip
+        row_tiles = [-(-size // tall) for size in sizes]
+        few = sum(0 < size <= most for size in sizes)
+        beside = 3 * few > sum(row_tiles) - few
+        height, width = (tall, 128) if beside else (tokens_of(schedule), 192)
+        copied = 0
+        for size, expert in zip(sizes, ids, strict=True):
+            tiles = -(-size // height)
+            share = -(-size // (16 * max(tiles, 1))) * 16
+            boxes = [-(-min(share, size - i * share) // 16) * 16 for i in range(tiles)]
+            a_step = tiles * width // 64 * 2176 + sum(boxes) * 128
+            copied += -(-n // width) * a_step * 448 // 64 * (expert >= 0)
+        assert run.statistics.get("bulk_load_bytes", 0) == copied
+
+
 UNEVEN = (
     "#mxfp4.schedule<instruction = wgmma, rows = {rows}, tokens = {tokens}, warps_rows = 4, "
     "warps_tokens = 1, stages = {stages}, placement = register, ctas = 1{step}, "

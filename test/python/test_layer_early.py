@@ -20,7 +20,7 @@ from mxfp4.compile import compile_text
 from mxfp4.layer_kernels import LayerKernels
 from mxfp4.layer_plan import LayerRunner
 from mxfp4.layer_spec import GPT_OSS, LayerSpec
-from mxfp4.layer_steps import Source, steps
+from mxfp4.layer_steps import EARLY, Source, steps
 
 __all__ = ["file"]  # a fixture
 
@@ -169,6 +169,66 @@ def test_kernels_of_which_only_others_begin_early_are_enough(
     assert "down_counted" in dict(old.chosen(199))
     old.lazy = True
     assert [name for name, _ in old.chosen(200)] == BRINGS_EARLY
+
+
+TELLING = (
+    "#mxfp4.schedule<instruction=wgmma,rows=192,tokens=64,warps_rows=12,warps_tokens=1,"
+    "stages=8,placement=register,ctas=1,token_step=16,copy_warps=3,producer_registers=32,"
+    "overlap_decode=true,full_tiles_first=true,short_to=32,short_stages=4,beside_tokens=80,"
+    "beside_stages=6>"
+)
+"""Groups of up to 32 rows have a program, where there are many."""
+
+
+@needs_both
+@pytest.mark.parametrize("telling", [("gate_up_counted",), EARLY], ids=["first", "both"])
+@pytest.mark.parametrize(
+    "most", [(0, 1), (7, 6), (0, 0)], ids=["first experts", "last experts", "every one"]
+)
+def test_down_waits_for_short_groups_and_for_those_beside_them(
+    file: Path,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+    most: tuple[int, int],
+    telling: tuple[str, ...],
+) -> None:
+    """One tile of tall groups or two, and short ones of some rows, one row and none."""
+    kernels = LayerKernels(SPEC, lazy=True)
+    for name in telling:
+        kernels.matmuls[name] = [compile_text(getattr(SPEC, name)(), f"schedule={TELLING}")]
+    assert "down_counted" in dict(kernels.chosen(130, "ids"))
+    monkeypatch.setattr("layer_cases.lazy", lambda _: kernels)
+    ids = ids_of(130)
+    if most[0] != most[1]:
+        ids[:90] = most
+        ids[90:] = np.where(ids[90:] == 4, 2, ids[90:])
+    gates = rng.random(ids.shape).astype(np.float32)
+    case = Case(SPEC, 130, rng)
+    check_close(case.run(file, "ids", given_ids=ids, gates=gates), case.truth_of(ids, gates))
+
+
+@needs_both
+@pytest.mark.parametrize("most", [(0, 1), (7, 6), (0, 0)], ids=["first", "last", "every one"])
+def test_rows_of_short_groups_are_brought_and_counted(
+    file: Path, rng: np.random.Generator, brings: LayerSpec, monkeypatch: pytest.MonkeyPatch,
+    most: tuple[int, int],
+) -> None:  # fmt: skip
+    """The warp that hands out short groups' tiles brings rows for both programs, and counts."""
+    spec = dataclasses.replace(brings, experts=8)
+    schedule = TELLING.replace("warps=3,producer_registers=32", "warps=2,producer_registers=40")
+    schedule = schedule.replace(">", ",bring_bytes=2048>").replace("stages=8", "stages=6")
+    kernels = LayerKernels(spec, lazy=True)
+    name = "gate_up_through_counted"
+    kernels.matmuls[name] = [compile_text(getattr(spec, name)(), f"schedule={schedule}")]
+    assert name in dict(kernels.chosen(200, "ids"))
+    monkeypatch.setattr("layer_cases.lazy", lambda _: kernels)
+    ids = ids_of(200)
+    if most[0] != most[1]:
+        ids[:150] = most
+        ids[150:] = np.where(ids[150:] == 4, 2, ids[150:])
+    gates = rng.random(ids.shape).astype(np.float32)
+    case = Case(spec, 200, rng)
+    check_close(case.run(file, "ids", given_ids=ids, gates=gates), case.truth_of(ids, gates))
 
 
 LEAST = r"(sub\.s32 \t%r\d+, %r\d+, %r\d+;\s+mul\.lo\.s32 \t%r\d+, %r\d+, )832;"

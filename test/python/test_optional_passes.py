@@ -42,6 +42,13 @@ HALVES = (
     "warps_tokens = 1, stages = 9, placement = register, ctas = 1, token_step = 8, "
     "k_slices = 3, copy_warps = 3, half_tiles = true, prefetch_first = true>"
 )
+# One warpgroup for short groups beside two for the others.
+TELLING = (
+    "#mxfp4.schedule<instruction = wgmma, rows = 192, tokens = 64, warps_rows = 12, "
+    "warps_tokens = 1, stages = 8, placement = register, ctas = 1, token_step = 16, "
+    "copy_warps = 3, producer_registers = 32, overlap_decode = true, full_tiles_first = true, "
+    "short_to = 32, short_stages = 4, beside_tokens = 80, beside_stages = 6>"
+)
 SCHEDULES = [
     schedule.replace("{placement}", placement)
     for placement in ("register", "shared")
@@ -51,12 +58,13 @@ SCHEDULES = [
         LARGE.replace("{rows}", "192").replace("{warps}", "12"),
         LARGE.replace("{rows}", "128").replace("{warps}", "4"),
     )
-] + [MIDDLE, HALVES]
+] + [MIDDLE, HALVES, TELLING]
 
 OPTIONAL = (
     "mxfp4-share-tiles",
     "mxfp4-halve-tiles",
     "mxfp4-prefetch-first",
+    "mxfp4-join-programs",
     "mxfp4-pipeline-copies",
     "mxfp4-version-loops",
     "mxfp4-overlap-decode",
@@ -73,6 +81,7 @@ PIPELINE = (
     "mxfp4-share-tiles",
     "mxfp4-halve-tiles",
     "mxfp4-prefetch-first",
+    "mxfp4-join-programs",
     "mxfp4-pipeline-copies",
     "canonicalize",
     "cse",

@@ -231,6 +231,15 @@ def drawn_schedule(draw: st.DrawFn, form: Any, accumulation: str | None) -> str:
         if slices > 1 and tile == (4, 128, "register") and not whole and draw(st.booleans()):
             chosen.add("half_tiles")
         fields |= dict.fromkeys(chosen, "true")
+        if "full_tiles_first" in chosen and draw(st.booleans()):
+            step = fields["token_step"]
+            few = step * draw(st.integers(1, 4))
+            fields |= {
+                "rows": 192, "warps_rows": 12, "ctas": 1, "producer_registers": 32,
+                "placement": "register", "copy_warps": min(3, fields["copy_warps"]),
+                "short_to": few, "beside_tokens": few + step * draw(st.integers(1, 4)),
+                "short_stages": draw(st.integers(2, 4)), "beside_stages": draw(st.integers(3, 5)),
+            }  # fmt: skip
         if fields["ctas"] == 1 and slices * warps >= 8 and "wide_from" not in fields:
             fields["producer_registers"] = draw(st.sampled_from([0, 24, 40, 56]))
     text = ",".join(f"{name}={value}" for name, value in fields.items())

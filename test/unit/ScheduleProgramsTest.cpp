@@ -119,6 +119,91 @@ TEST(Schedule, WideTilesHaveABlockForEachCopyingWarp) {
             "for each 64 rows of half of the tile, for wide_from, but has 3");
 }
 
+// Two programs that run beside each other have the threads and the registers of
+// the kernel together, tiles of as many columns, and shared memory one behind
+// the other.
+TEST(Schedule, ShortGroupsAndOthersShareTheKernel) {
+  const Schedule kernel = tellingShortGroups(), beside = kernel.besideProgram(),
+                 few = kernel.shortProgram();
+  EXPECT_EQ(verifySchedule(kernel, 32, h100()), "");
+  EXPECT_FALSE(kernel.isBeside() || kernel.isShort());
+  EXPECT_TRUE(beside.isBeside() && !beside.isShort());
+  EXPECT_TRUE(few.isShort() && !few.isBeside());
+  EXPECT_FALSE(tiled(192, 160, 16, 4, 1, 1).isShort());
+  EXPECT_FALSE(tiled(192, 160, 16, 8, 1, 1).isBeside());
+  EXPECT_EQ(beside.consumerWarps() + few.consumerWarps(),
+            kernel.consumerWarps());
+  EXPECT_EQ(beside.copyWarps + few.copyWarps + 2, 4);
+  for (const Schedule &program : {beside, few}) {
+    EXPECT_EQ(program.tileRows, 128);
+    EXPECT_EQ(program.threads(), kernel.threads());
+    EXPECT_EQ(RegisterBudget(program, h100()).consumer,
+              RegisterBudget(kernel, h100()).consumer);
+    EXPECT_EQ(program.tableEntries(32), kernel.tableEntries(32));
+    EXPECT_EQ(program.mostTokens(), 176);
+  }
+  EXPECT_EQ(few.tileTokens, 64);
+  EXPECT_EQ(few.slices(), 2);
+  EXPECT_EQ(beside.slices(), 1);
+  EXPECT_EQ(kernel.mostTokens(), 176);
+  const BlockLayout layout;
+  const SharedMemoryMap shortMap(few, layout), besideMap(beside, layout),
+      map(kernel, layout, 32);
+  EXPECT_EQ(shortMap.activations.offset, 0);
+  EXPECT_GE(besideMap.activations.offset, shortMap.table.offset);
+  EXPECT_EQ(besideMap.activations.offset % 1024, 0);
+  EXPECT_GE(map.table.offset, besideMap.table.offset);
+  EXPECT_EQ(map.table.count, 2);
+  EXPECT_GE(map.table.bytes, int64_t(2 * 4) * kernel.tableEntries(32));
+  // Warps of short groups have the places of a CTA's first ones.
+  const WarpPlace place = few.placeOfWarps(few.consumerWarps()),
+                  alone = tiled(128, 64, 16, 4, 1, 1).placeOfWarps(4);
+  for (int warp = 0; warp < 4; ++warp)
+    EXPECT_EQ(place.firstSlice(8 + warp), alone.firstSlice(warp)) << warp;
+  EXPECT_EQ(place.token(8), 0);
+}
+
+// Where it was measured: on a device whose memory outruns decoding, with rows
+// that a warp brings, and about as many rows per group as leave some short.
+TEST(Schedule, KernelsForAHundredRowsPerGroupTellShortGroups) {
+  const Target h200 = targetFor("h200");
+  const auto brings = [](int64_t groups, int64_t rows) {
+    Problem problem = sized(groups, groups * rows);
+    problem.gathers = problem.through = true;
+    return problem;
+  };
+  const auto tells = [](const Problem &problem, const Target &target) {
+    const Schedule schedule = choose(problem, {}, target).schedule;
+    EXPECT_EQ(verifySchedule(schedule, problem, target), "");
+    return schedule.shortTo != 0;
+  };
+  for (int64_t groups : {64, 128, 256})
+    for (int64_t rows : {112, 128})
+      EXPECT_TRUE(tells(brings(groups, rows), h200)) << rows;
+  EXPECT_TRUE(tells(brings(128, 144), h200));
+  for (int64_t rows : {64, 96, 160, 1024})
+    EXPECT_FALSE(tells(brings(128, rows), h200)) << rows;
+  Problem problem = brings(128, 128);
+  EXPECT_FALSE(tells(problem, h100()));
+  EXPECT_FALSE(tells(problem, targetFor("h20")));
+  const Schedule schedule = choose(problem, {}, h200).schedule;
+  EXPECT_EQ(schedule.bringBytes, 4 * problem.k);
+  EXPECT_EQ(schedule.producerRegisters, 40);
+  EXPECT_EQ(schedule.besideTokens, 176);
+  EXPECT_LT(schedule.tileTokens, 176);
+  problem.through = false;
+  EXPECT_FALSE(tells(problem, h200));
+  problem.gathers = false;
+  EXPECT_FALSE(tells(problem, h200));
+  EXPECT_FALSE(tells(brings(1, 128), h200));
+  // Tiles of 128 columns cover 64 more.
+  problem = brings(128, 128);
+  problem.n = 2880;
+  EXPECT_FALSE(tells(problem, h200));
+  // Few tiles.
+  EXPECT_FALSE(tells(brings(32, 128), h200));
+}
+
 TEST(Schedule, WhatIsAcceptedHasWideTilesThatAre) {
   int accepted = 0;
   for (int rows : {64, 128, 192, 256, 384})

@@ -19,17 +19,19 @@ Schedule unlikeDefaults() {
   auto &[instruction, rows, tokens, step, warpsRows, warpsTokens, slices,
          stages, placement, ctas, copyWarps, registers, overlap, version, evict,
          full, sumSteps, sideBySide, copiesAhead, halves, prefetch, wideFrom,
-         wideStages, gatherRows, storeColumns, bringBytes] = s;
+         wideStages, shortTo, shortStages, besideTokens, besideStages,
+         gatherRows, storeColumns, bringBytes] = s;
   instruction = Instruction::Wgmma;
   placement = Placement::Shared;
   int number = 64;
   for (int *member :
-       {&rows, &tokens, &step, &warpsRows, &warpsTokens, &slices, &stages,
-        &ctas, &copyWarps, &registers, &sumSteps, &gatherRows, &storeColumns,
-        &wideFrom, &wideStages, &bringBytes})
+       {&rows,       &tokens,     &step,         &warpsRows,    &warpsTokens,
+        &slices,     &stages,     &ctas,         &copyWarps,    &registers,
+        &sumSteps,   &gatherRows, &storeColumns, &wideFrom,     &wideStages,
+        &bringBytes, &shortTo,    &shortStages,  &besideTokens, &besideStages})
     *member = --number;
   copyWarps = 32;
-  wideStages = 31;
+  wideStages = 31, shortStages = 30, besideStages = 29;
   for (bool *member : {&overlap, &version, &evict, &full, &sideBySide,
                        &copiesAhead, &halves, &prefetch})
     *member = true;
@@ -52,7 +54,7 @@ TEST(ScheduleText, EveryMemberIsAField) {
         << text(one);
     EXPECT_NE(text(one), text(Schedule()));
   }
-  EXPECT_EQ(fields, 26);
+  EXPECT_EQ(fields, 30);
   EXPECT_EQ(other, unlikeDefaults());
 }
 
@@ -67,7 +69,8 @@ TEST(ScheduleText, DefaultsAreLeftOut) {
             "producer_registers = 54, overlap_decode = true, version_loops = "
             "true, evict_first = true, full_tiles_first = true, sum_steps = "
             "53, side_by_side = true, wide_from = 50, wide_stages = 31, "
-            "gather_rows = 52, "
+            "short_to = 47, short_stages = 30, beside_tokens = 45, "
+            "beside_stages = 29, gather_rows = 52, "
             "store_columns = 51, bring_bytes = 48, copies_ahead = true, "
             "half_tiles = true, prefetch_first = true");
 }

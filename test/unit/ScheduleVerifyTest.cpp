@@ -73,7 +73,10 @@ TEST(Schedule, WhatCannotRunIsExplained) {
        [](Schedule &s) { s.fullTilesFirst = true; }},
       {"requires wgmma for overlap_decode",
        [](Schedule &s) { s.sideBySide = true; }},
-      {"side_by_side and wide_from", [](Schedule &s) { s.wideFrom = 65; }},
+      {"side_by_side, wide_from and short_to",
+       [](Schedule &s) { s.wideFrom = 65; }},
+      {"side_by_side, wide_from and short_to",
+       [](Schedule &s) { s.shortTo = 48; }},
       {"requires K slices without overlap_decode for sum_steps",
        [](Schedule &s) { s.sumSteps = 3; }},
       {"requires 2 to 32 stages, but has 1", [](Schedule &s) { s.stages = 1; }},
@@ -221,6 +224,47 @@ TEST(Schedule, WhatCannotRunIsExplained) {
   };
   for (const BadSchedule &bad : kinds)
     expectExplained(bad, twoKinds);
+  const char *conditions =
+      "requires 12 warps along rows, register placement, "
+      "producer_registers, full_tiles_first, rows in order or a warp that "
+      "brings them, and none of K slices, wide_from and copies_ahead for "
+      "short_to";
+  const BadSchedule beside[] = {
+      {conditions,
+       [](Schedule &s) { s.tileRows = 128, s.warpsRows = 8, s.copyWarps = 2; }},
+      {conditions,
+       [](Schedule &s) {
+         s.placement = Placement::Shared, s.stages = 3, s.tileTokens = 64;
+       }},
+      {conditions, [](Schedule &s) { s.fullTilesFirst = false; }},
+      {conditions, [](Schedule &s) { s.copiesAhead = true; }},
+      {"requires multiples of the token_step of 16 for short_to and for "
+       "beside_tokens, which is more, but has 56 and 176",
+       [](Schedule &s) { s.shortTo = 56; }},
+      {"but has 64 and 168", [](Schedule &s) { s.besideTokens = 168; }},
+      {"but has 64 and 64", [](Schedule &s) { s.besideTokens = 64; }},
+      {"requires at least 3 stages for overlap_decode where a warpgroup has "
+       "one "
+       "block of rows, because the words of two steps ahead are read while a "
+       "step is multiplied, but has 2 in the tiles beside short groups",
+       [](Schedule &s) { s.besideStages = 2; }},
+      {"requires 2 to 32 stages, but has 1 in the tiles of short groups",
+       [](Schedule &s) { s.shortStages = 1; }},
+      {"requires at least 134 registers per thread for wgmma of 208 tokens, "
+       "but "
+       "512 threads and 1 CTAs per SM leave 128; use fewer tokens, warps or "
+       "CTAs "
+       "in the tiles beside short groups",
+       [](Schedule &s) { s.besideTokens = 208, s.besideStages = 4; }},
+      {"requires at most 160 accumulators per thread, but a warp's 32 x 176 "
+       "tile needs 176 in the tiles of short groups",
+       [](Schedule &s) { s.shortTo = 176, s.besideTokens = 192; }},
+      {"requires short_to for short_stages, beside_tokens and beside_stages",
+       [](Schedule &s) { s.shortTo = 0; }},
+      {"bytes of shared memory", [](Schedule &s) { s.besideStages = 7; }},
+  };
+  for (const BadSchedule &bad : beside)
+    expectExplained(bad, tellingShortGroups());
   Problem problem;
   problem.groups = 32;
   EXPECT_EQ(verifySchedule(twoKinds, problem, h100()), "");

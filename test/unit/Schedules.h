@@ -94,6 +94,22 @@ inline Schedule decodingTwoKinds() {
   return schedule;
 }
 
+/// Tiles of three warpgroups, or of two beside one that has short groups.
+inline Schedule tellingShortGroups() {
+  Schedule schedule = tiled(192, 160, 16, 12, 1, 1);
+  schedule.stages = 8;
+  schedule.copyWarps = 3;
+  schedule.producerRegisters = 32;
+  schedule.overlapDecode = schedule.fullTilesFirst = true;
+  schedule.versionLoops = schedule.evictFirst = schedule.sideBySide = false;
+  schedule.sumSteps = 0;
+  schedule.shortTo = 64;
+  schedule.shortStages = 4;
+  schedule.besideTokens = 176;
+  schedule.besideStages = 6;
+  return schedule;
+}
+
 /// The choice for the architecture with its default device.
 inline ScheduleChoice choose(const Problem &problem,
                              const Preference &preference = {},

@@ -116,6 +116,15 @@ struct Schedule {
   /// that it has a number of its own.
   int wideFrom = 0;
   int wideStages = 0;
+  /// Groups with at most this number of rows are short; 0 if the kernel does
+  /// not tell. Where many are, one of three warpgroups multiplies them in tiles
+  /// of `shortProgram`, beside the two others, which have tiles of
+  /// `besideProgram` of up to `besideTokens` tokens. Each of the two has stages
+  /// of its own.
+  int shortTo = 0;
+  int shortStages = 0;
+  int besideTokens = 0;
+  int besideStages = 0;
   /// Rows that a branch of a gather goes around, at least.
   int gatherRows = 16;
   /// Columns of 8 tokens that a thread stores between two branches, at most.
@@ -134,6 +143,11 @@ struct Schedule {
   /// that hands out tiles, and one that brings rows.
   int sliceWarps() const { return warpsRows * warpsTokens; }
   int consumerWarps() const { return sliceWarps() * kSlices; }
+  /// The same of all programs that run side by side.
+  int multiplyingWarps() const {
+    return isShort() || isBeside() ? kBesideWarps + kShortWarps
+                                   : consumerWarps();
+  }
   /// Whether every sum is one chain over K, step by step: kernels of one
   /// instruction and one placement for which this holds give a row the same
   /// bits.
@@ -143,7 +157,7 @@ struct Schedule {
            : producerRegisters != 0 ? 128
                                     : 32 * (copyWarps + 1 + (bringBytes != 0));
   }
-  int threads() const { return 32 * consumerWarps() + producerThreads(); }
+  int threads() const { return 32 * multiplyingWarps() + producerThreads(); }
   /// Tiles along N.
   int64_t columnTiles(int64_t n) const { return (n + tileRows - 1) / tileRows; }
   int warpRows() const { return tileRows / warpsRows; }
@@ -177,6 +191,8 @@ struct Schedule {
   bool isWide() const { return wideFrom != 0 && tileTokens >= wideFrom; }
   /// Tokens of the largest tile of the kernel.
   int mostTokens() const {
+    if (shortTo != 0)
+      return tileTokens < besideTokens ? besideTokens : tileTokens;
     return wideFrom == 0 || isWide() ? tileTokens : kWider * tileTokens;
   }
   static constexpr int kWider = 2;
@@ -185,6 +201,16 @@ struct Schedule {
   /// Groups that a kernel with `halfTiles` may have: the tiles of this number
   /// of groups are counted by a warp at once.
   static constexpr int64_t kMostGroupsOfHalves = 256;
+  /// The two programs that run beside each other in a kernel that tells short
+  /// groups: of these, and of the others. Their tiles have as many columns, and
+  /// the warps of short groups come behind the others'.
+  Schedule shortProgram() const;
+  Schedule besideProgram() const;
+  /// The same for a kernel that does not tell.
+  Schedule withoutShort() const;
+  bool isShort() const { return shortTo != 0 && warpsRows == kShortWarps; }
+  bool isBeside() const { return shortTo != 0 && warpsRows == kBesideWarps; }
+  static constexpr int kShortWarps = 4, kBesideWarps = 8;
   /// The place of each of the first `warps` consumer warps: all, or those of
   /// one K slice. Warps are numbered along rows first; warps of one instruction
   /// have the places of its fragment map.

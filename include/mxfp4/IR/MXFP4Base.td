@@ -237,13 +237,21 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
       first; 0: all groups have tiles of one kind.
     - `wide_stages` (0): stages of that program, at least three for each K slice;
       0 without `wide_from`.
+    - `short_to` (0): groups with at most this number of rows are short. Where a launch
+      has many, one of its three warpgroups multiplies short groups, and the two others
+      the rest, in tiles of two thirds as many `rows`; 0: all groups have tiles of one
+      kind.
+    - `beside_tokens` (0): `tokens` of the tiles of those two; 0 without `short_to`.
+    - `short_stages`, `beside_stages` (0): stages of short groups' tiles and of the
+      others'; 0 without `short_to`.
     - `gather_rows` (8 in tiles of up to 32 tokens, 16 of up to 64, else all):
       rows that a branch of a gather skips, at least.
     - `store_columns` (2; 4 where a warp has more than 64 tokens): columns of 8
       tokens that a thread stores between two branches. A thread that looks up
       rows and masks columns stores at most two.
     - `bring_bytes` (0): shared memory, of one or two rows of activations, through
-      which one more warp brings the rows of a gather into order; only where there
+      which one more warp brings the rows of a gather into order, or with
+      `short_to` the warp that hands out short groups' tiles; only where there
       is memory to gather through. 0: none does.
     - `copies_ahead` (false): offsets are read, and weights of the first stages are
       copied, before the kernel ahead has ended. By hand it is a promise, as

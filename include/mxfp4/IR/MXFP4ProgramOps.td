@@ -239,6 +239,12 @@ def MXFP4_HandOutTilesOp : MXFP4_Op<"hand_out_tiles",
     as many whole tiles are handed out first as fill the whole waves among these;
     then the halves of the other ones; then the H halves.
 
+    With the schedule of a program for short groups or of that for the others (`short_to`),
+    a counter counts what each of the two took, in half of its first word, and both
+    programs hand out all tiles of the table until they meet: the other one from
+    `first` on, and that for short groups from the last tile on, as far as tiles are of
+    short groups. It begins with a tile of the counter, too.
+
     Example:
 
     ```mlir

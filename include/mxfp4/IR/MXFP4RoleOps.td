@@ -58,7 +58,8 @@ def MXFP4_RoleOp : MXFP4_Op<"role", [
     `one_thread` one elected thread of each warp runs the body, otherwise all
     threads do. `registers` is the number of registers per thread of the role.
     The warps of a warpgroup have equal numbers: a role that names none has that
-    of the role in front of it. The name is for readers.
+    of the role in front of it. The first role, and those right behind it that have as
+    many, take over registers that the others give up. The name is for readers.
   }];
   let arguments = (ins StrAttr:$name, I64Attr:$warps,
                        OptionalAttr<I64Attr>:$registers, UnitAttr:$one_thread);

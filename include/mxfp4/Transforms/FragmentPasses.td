@@ -170,7 +170,9 @@ def NarrowWgmma : Pass<"mxfp4-narrow-wgmma"> {
 
     Where the first interval of promoted sums has a loop of its own, groups of at
     least 96 tokens keep their `tokens`: `mxfp4-lower-to-nvvm` chooses among their
-    widths inside of one statement of PTX, which takes LLVM half the time.
+    widths inside of one statement of PTX, which takes LLVM half the time. So do the
+    tallest groups of a kernel that has tiles of three heights, as one with
+    `short_to` has.
 
     Preconditions: `tokens` is the same in all lanes of the warpgroup.
 

@@ -41,6 +41,14 @@ def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
     tiles of half as many columns and twice as many tokens. All warps wait for each
     other between the two loops, unless there are no such groups.
 
+    A schedule with `short_to` makes a kernel with three loops in the branches of a
+    choice, for which the kernel counts the tiles of groups with at most `short_to`
+    rows. Where there are more than a third as many as tiles of other groups, or with
+    an epilogue 0.45 times as many, these others have a loop, and short groups a loop
+    of their own behind it (`mxfp4-join-programs` runs the two beside each other). The
+    loops share a table, in which short groups come last. Elsewhere one loop has all
+    groups.
+
     Preconditions: memrefs with identity layout (see `mxfp4-make-contiguous`), in
     code of the host; weights in a fragment-major layout; static N, K, experts and
     groups; a schedule. The grid is for the SMs of the `mxfp4.target` around the
@@ -181,6 +189,26 @@ def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
   ];
 }
 
+def JoinPrograms : Pass<"mxfp4-join-programs"> {
+  let summary = "Programs beside each other become one";
+  let description = [{
+    A schedule with `short_to` has a program for short groups behind one for the
+    others. Both have shared memory, rings and warps of their own, and their tiles
+    are numbered in one table. The pass moves the roles of the first program into the
+    second `mxfp4.warp_roles`, so that both programs run at the same time, and share
+    the SM's tensor cores and decoding: warps that multiply come first, so that whole
+    warpgroups take over registers.
+
+    With a workspace (`mxfp4-share-tiles`), the first program takes tiles from the
+    front of the table and the second from its end, until they meet.
+
+    Preconditions: the two `mxfp4.warp_roles` follow each other in a block.
+  }];
+  let statistics = [
+    Statistic<"numJoined", "joined", "Programs that run beside another one">
+  ];
+}
+
 def ShareTiles : Pass<"mxfp4-share-tiles"> {
   let summary = "One warp hands out tiles to the roles of a CTA";
   let description = [{
@@ -271,10 +299,12 @@ def BringRows : Pass<"mxfp4-bring-rows"> {
     memory: a warp of each CTA copies rows to where TMA reads them
     (`mxfp4.bring_rows`), in the order of the groups, while the other
     warps multiply. The tile scheduler waits for the rows of a tile before it hands
-    the tile out.
+    the tile out. Where a program of short groups runs beside another one
+    (`short_to`), the warp that hands out its tiles brings the rows of both before it
+    does so, because the producer has no warp left.
 
-    Preconditions: `mxfp4-share-tiles` has run, the kernel has a workspace, and its
-    schedule has `bring_bytes`. Kernels without an argument "through_maps" stay as
+    Preconditions: `mxfp4-share-tiles` and `mxfp4-join-programs` have run, the kernel
+    has a workspace, and its schedule has `bring_bytes`. Kernels without an argument "through_maps" stay as
     they are.
   }];
   let dependentDialects = [

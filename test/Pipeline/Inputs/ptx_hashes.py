@@ -53,7 +53,8 @@ def static_shared_bytes(schedule: str) -> int:
     """What the chooser leaves room for."""
     if "mma_sync" in schedule:
         return number(schedule, "rows") * 128 if "shared" in schedule else 0
-    return 2048 if "side_by_side = true" in schedule or "wide_from" in schedule else 1024
+    programs = ("side_by_side = true", "wide_from", "short_to")
+    return 2048 if any(field in schedule for field in programs) else 1024
 
 
 def assemble(case: Case, directory: Path) -> list[str]:
