@@ -63,11 +63,6 @@ _FP8 = {
     "sort_quantize": {"x": "x", "ids": "ids", "counts": "counts", "offsets": "offsets",
                       "tokens": "tokens", "positions": "positions", "zeros": "stored",
                       "codes": "sorted", "scales": "sorted_scales"},
-    "quantize_tokens": {"x": "x", "positions": "positions", "codes": "codes",
-                        "scales": "sorted_scales"},
-    "sort_quantize_tokens": {"x": "x", "ids": "ids", "counts": "counts", "offsets": "offsets",
-                             "tokens": "tokens", "positions": "positions", "zeros": "stored",
-                             "codes": "codes", "scales": "sorted_scales"},
     "gate_up": {"x": "sorted", "weights": "gate_up", "offsets": "offsets", "y": "h",
                 "epilogue0": "gate_up_powers", "epilogue1": "sorted_scales",
                 "epilogue2": "gate_up_bias"},
@@ -90,13 +85,9 @@ def _counted(names: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
 
 
 def _with_maps(names: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    """Names of FP8's kernels, and of their matmuls that gather rows in the order they have or bring
-    them into order."""
+    """Names of FP8's kernels, and of their matmuls that gather rows in the order they have."""
     others = {f"{n}_gathered": {**names[n], "gather": "counting"} for n in ("gate_up", "down")}
-    others |= _counted(names)
-    others["gate_up_through"] = {**names["gate_up"], "x": "codes", "gather": "tokens",
-                                 "through": "sorted", "through_maps": "sorted"}  # fmt: skip
-    return _NAMES | names | others
+    return _NAMES | names | others | _counted(names)
 
 
 def names_of(spec: LayerSpec) -> dict[str, dict[str, str]]:
@@ -154,8 +145,7 @@ def _sizes(spec: LayerSpec, tokens: int) -> dict[str, int]:
         "h": 2 * rows * spec.inner,
         "sorted": (1 if spec.activations == "fp8" else 2) * rows * spec.hidden,
         "y": 2 * rows * spec.hidden,
-        "codes": tokens * spec.hidden, "sorted_scales": 4 * rows,
-        "h_codes": rows * spec.inner, "h_scales": 4 * rows,
+        "sorted_scales": 4 * rows, "h_codes": rows * spec.inner, "h_scales": 4 * rows,
     }  # fmt: skip
 
 

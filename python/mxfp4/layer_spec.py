@@ -312,8 +312,8 @@ class LayerSpec:
             f"outs(%r : {t['r']}) error(%e : {t['e']})"
         )
 
-    def _quantize(self, rows: str = "scatter") -> str:
-        return quantize_operation(self.hidden, f"{rows}(%p : {self._routing_types()['p']})")
+    def _quantize(self) -> str:
+        return quantize_operation(self.hidden, f"scatter(%p : {self._routing_types()['p']})")
 
     def dispatch(self) -> str:
         """Rows in the order of experts."""
@@ -350,16 +350,6 @@ class LayerSpec:
     def sort_quantize(self) -> str:
         """The second of two routing kernels, and `quantize`, in one kernel."""
         return self._function("sort_quantize", self._sort(True), self._quantize())
-
-    def quantize_tokens(self) -> str:
-        """Tokens in FP8, in their own order, with scales in the order of experts."""
-        return self._function("quantize_tokens", self._quantize("scatter_scales"))
-
-    def sort_quantize_tokens(self) -> str:
-        """The second of two routing kernels, and `quantize_tokens`, in one kernel."""
-        return self._function(
-            "sort_quantize_tokens", self._sort(True), self._quantize("scatter_scales")
-        )
 
     def quantize_inner(self) -> str:
         """The rows between the two matmuls, in FP8."""

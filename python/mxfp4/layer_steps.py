@@ -45,13 +45,6 @@ rows into the order of experts while the others multiply.
 Measured on an H200 (docs/TuningLog.md). Two rows have to fit the shared memory that stages leave.
 """
 
-BROUGHT_ROWS_FP8 = range(0)
-"""Rows per expert with which a warp of gate_up does so in FP8: with none.
-
-With 128 and 256 rows the layer took up to 2.5 % longer on an H200 than with rows that another
-kernel brings (docs/TuningLog.md), with 512 and 1024 up to 2 %.
-"""
-
 BRINGING, BRINGING_COUNTED = "gate_up_through", "gate_up_through_counted"
 """The kernel of which a warp brings rows, if they find room beside its stages; and such a kernel
 behind which the second matmul begins early."""
@@ -74,10 +67,10 @@ MATMULS = (
 )  # fmt: skip
 ROUTING = (
     "route", "top_k", "sort", "sort_given", "count", "dispatch", "sort_dispatch", "quantize",
-    "sort_quantize", "quantize_tokens", "sort_quantize_tokens", "quantize_inner", "combine",
+    "sort_quantize", "quantize_inner", "combine",
 )  # fmt: skip
 
-_FUSED = ("route", "sort_dispatch", "sort_quantize", "sort_quantize_tokens")
+_FUSED = ("route", "sort_dispatch", "sort_quantize")
 
 Source = Literal["logits", "ids", "some ids"]
 """Where a call's experts come from: the router's logits; ids that the caller brings, none of them
@@ -107,12 +100,9 @@ def steps(
     is_brought = source != "some ids" and brings and tokens in brought_tokens(spec)
     is_early = source != "some ids" and early and tokens in early_tokens(spec)
     if spec.activations == "fp8":
-        if is_brought:
-            up = BRINGING
-        elif is_early:
+        if is_early:
             up, down = EARLY
-        move = "quantize_tokens" if is_brought else "quantize"
-        first = _first_steps(spec, tokens, source, move)
+        first = _first_steps(spec, tokens, source, "quantize")
         between = ["quantize_inner"] if spec.inner_scale is None else []
         return [*first, up, *between, down, "combine"]
     if source == "some ids" or tokens * spec.slots <= FEW_ROWS:
@@ -126,26 +116,22 @@ def steps(
 
 
 def early_tokens(spec: LayerSpec) -> range:
-    """Tokens of which the second matmul begins while the first has not ended; in FP8 unless a warp
-    of the first brings its rows. For few tokens the kernels that sort leave no zeros to count
-    from."""
+    """Tokens of which the second matmul begins while the first has not ended. For few tokens the
+    kernels that sort leave no zeros to count from."""
     if not spec.counts_rows:
         return range(0)
     return range(max(-(-EARLY_ROWS // spec.slots), FEW_TOKENS + 1), sys.maxsize)
 
 
 def brought_tokens(spec: LayerSpec) -> range:
-    """Tokens of which a warp of gate_up brings rows into order."""
-    if spec.hidden > BROUGHT_HIDDEN:
+    """Tokens of which a warp of gate_up brings rows into order.
+
+    In FP8 none does: the layer took up to 2.5 % longer on an H200 than with rows that another
+    kernel brings (docs/TuningLog.md).
+    """
+    if spec.hidden > BROUGHT_HIDDEN or spec.activations == "fp8":
         return range(0)
-
-    def tokens(rows: int) -> int:
-        return -(-rows * spec.experts // spec.slots)
-
-    if spec.activations == "fp8":
-        some = BROUGHT_ROWS_FP8
-        return range(tokens(some.start), tokens(some.stop)) if some else range(0)
-    return range(max(BROUGHT_TOKENS, tokens(BROUGHT_ROWS)), sys.maxsize)
+    return range(max(BROUGHT_TOKENS, -(-BROUGHT_ROWS * spec.experts // spec.slots)), sys.maxsize)
 
 
 def last_tokens(spec: LayerSpec) -> list[int]:
