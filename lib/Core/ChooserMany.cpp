@@ -154,18 +154,17 @@ constexpr int64_t kFewestToTell = 112, kMostToTell = 144;
 /// What short groups have at most, the height of the other tiles, and the
 /// stages of both, which are all that fit.
 constexpr int kShortRows = 64, kBesideTokens = 176;
-constexpr int kShortStages = 4, kBesideStages = 5;
+constexpr int kShortStages = 4, kBesideStages = 6;
 /// Waves of tiles under uniform routing, from which on a kernel with three
-/// programs begins no later. With eight, layers took 0.99 to 1.006 times as
+/// programs begins no later. With eight, layers took 0.99 to 1.024 times as
 /// long, with 26 0.96 to 1.002.
 constexpr int64_t kWavesToTell = 12;
 
 /// Where the routing leaves many groups with few rows, whose decoding would
 /// leave the tensor cores idle, these are multiplied beside the others.
 /// Measured on an H200. Slow tensor cores would not be idle. Only where a warp
-/// brings rows: elsewhere tiles of 192 tokens beside short ones took 0.93 to
-/// 0.96 of the time under Zipf's routing, but spill with some epilogues, and
-/// without an epilogue up to 1.02 under the model of trained routers.
+/// brings rows: elsewhere layers took up to 1.02 times as long under uniform
+/// routing, and matmuls alone as much under the model of trained routers.
 Schedule Chooser::tellingShortGroups(Schedule schedule, int64_t mean) const {
   if (mean < kFewestToTell || mean > kMostToTell || groups == 1 ||
       !problem.through || !outrunsDecode() || !hasSpareRegisters() ||

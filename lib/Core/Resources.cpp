@@ -67,7 +67,8 @@ SharedMemoryMap::SharedMemoryMap(const Schedule &s, const BlockLayout &layout,
   if (s.wideFrom != 0 && !s.isWide())
     more = SharedMemoryMap(s.wideProgram(), layout).table.offset - offset;
   if (s.shortTo != 0 && !s.isShort() && !s.isBeside())
-    more = SharedMemoryMap(s.besideProgram(), layout).table.offset - offset;
+    more = SharedMemoryMap(s.besideProgram(), layout).table.offset - offset -
+           s.bringBytes;
   wide = next("wide", std::max<int64_t>(more, 0), 16);
   // Of programs beside each other, that of short groups brings the rows of
   // both.
@@ -77,11 +78,10 @@ SharedMemoryMap::SharedMemoryMap(const Schedule &s, const BlockLayout &layout,
   table = next("table", tables * ((s.tableEntries(groups) + 3) / 4 * 16), 16,
                tables);
   // Barriers are few, but dynamic shared memory begins at the next multiple of
-  // 1024; and each of the ten arrays of two programs begins at one of 128.
+  // 1024; and each of the up to 16 arrays of two or three programs begins at
+  // one of 128.
   const bool isMore = s.sideBySide || s.wideFrom != 0 || s.shortTo != 0;
-  const int64_t barriers = s.shortTo != 0 && s.bringBytes != 0 ? 3072
-                           : isMore                            ? 2048
-                                                               : 1024;
+  const int64_t barriers = isMore ? 2048 : 1024;
   fixed = {"fixed", 0, traits.isAsynchronous ? barriers : decodedSize, 128, 1};
 }
 

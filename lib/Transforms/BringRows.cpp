@@ -56,7 +56,7 @@ static void placeBringing(ImplicitLocOpBuilder &b, HandOutTilesOp tiles) {
 
 /// Adds what brings rows to a program whose tiles wait for them then.
 static void addBringing(gpu::GPUFuncOp kernel, HandOutTilesOp tiles,
-                        BuildTileTableOp table) {
+                        BuildTileTableOp table, Value barrier) {
   const Schedule schedule = tiles.getSchedule().toSchedule();
   Value source = findArgument(kernel, "x"),
         weights = findArgument(kernel, "weights");
@@ -65,7 +65,6 @@ static void addBringing(gpu::GPUFuncOp kernel, HandOutTilesOp tiles,
   const SharedRegion region =
       SharedMemoryMap(schedule, layoutOf(weights.getType())).rows;
   auto roles = tiles->getParentOfType<WarpRolesOp>();
-  Value barrier = createBarrier(kernel);
   ImplicitLocOpBuilder b(tiles.getLoc(), roles);
   Value buffer =
       sharedBuffer(b, {region.bytes * 8 / row, rowType.getDimSize(1)},
@@ -100,6 +99,9 @@ struct BringRowsPass : mxfp4::impl::BringRowsBase<BringRowsPass> {
   void runOnOperation() override {
     SmallVector<HandOutTilesOp> programs;
     getOperation()->walk([&](HandOutTilesOp op) { programs.push_back(op); });
+    // A launch takes tiles of one kind or those beside short groups, so that a
+    // barrier is enough for both.
+    DenseMap<gpu::GPUFuncOp, Value> barriers;
     for (HandOutTilesOp tiles : programs) {
       auto kernel = tiles->getParentOfType<gpu::GPUFuncOp>();
       if (!kernel || !findArgument(kernel, "through_maps"))
@@ -122,7 +124,10 @@ struct BringRowsPass : mxfp4::impl::BringRowsBase<BringRowsPass> {
         }
         continue;
       }
-      addBringing(kernel, tiles, table);
+      Value &barrier = barriers[kernel];
+      if (!barrier || schedule.shortTo == 0)
+        barrier = createBarrier(kernel);
+      addBringing(kernel, tiles, table, barrier);
       ++numBrought;
     }
   }

@@ -74,7 +74,7 @@ func.func @short(%x: memref<?x448xbf16>,
 
 // Rows are brought for both programs by the warp that hands out short groups' tiles,
 // before it does, because the producer has no fifth warp. Tiles of both wait for
-// their rows. Elsewhere a warp of its own brings rows.
+// their rows. Elsewhere a warp of its own brings rows. One barrier is enough.
 
 #bringing = #mxfp4.schedule<instruction = wgmma, rows = 192, tokens = 64,
   warps_rows = 12, warps_tokens = 1, stages = 8, placement = register, ctas = 1,
@@ -83,20 +83,22 @@ func.func @short(%x: memref<?x448xbf16>,
   bring_bytes = 1792>
 
 // BRING-LABEL: gpu.func @mxfp4_brings
+// BRING:         mxfp4.init_barriers %[[BARRIER:[^ ]*]] count 1
+// BRING-NOT:     mxfp4.init_barriers
 // BRING:         scf.if
 // BRING:             mxfp4.role "schedule" warps 1 one_thread {
 // BRING-NEXT:        ^
 // BRING-NEXT:          mxfp4.hand_out_tiles {{.*}} rows %[[ROWS:[^ ]*]] {{.*}} tokens = 80
 // BRING:             mxfp4.role "schedule" warps 1 one_thread {
 // BRING-NEXT:        ^
-// BRING-NEXT:          mxfp4.bring_rows {{.*}} rows %[[ROWS]]
+// BRING-NEXT:          mxfp4.bring_rows {{.*}} rows %[[ROWS]] {{.*}} signal %[[BARRIER]]
 // BRING:               mxfp4.hand_out_tiles {{.*}} rows %[[ROWS]] {{.*}} tokens = 32
 // BRING-NOT:         mxfp4.role "bring"
 // BRING:         } else {
 // BRING:             mxfp4.role "schedule" warps 1 one_thread {
 // BRING:               mxfp4.hand_out_tiles {{.*}} rows %[[ROWS]] {{.*}} tokens = 64
 // BRING:             mxfp4.role "bring" warps 1 one_thread {
-// BRING:               mxfp4.bring_rows {{.*}} rows %[[ROWS]]
+// BRING:               mxfp4.bring_rows {{.*}} rows %[[ROWS]] {{.*}} signal %[[BARRIER]]
 
 // The last of three roles of each CTA clears the counters: two hand out tiles, and
 // one brings rows. Elsewhere two do.

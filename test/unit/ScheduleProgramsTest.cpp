@@ -155,6 +155,18 @@ TEST(Schedule, ShortGroupsAndOthersShareTheKernel) {
   EXPECT_GE(map.table.offset, besideMap.table.offset);
   EXPECT_EQ(map.table.count, 2);
   EXPECT_GE(map.table.bytes, int64_t(2 * 4) * kernel.tableEntries(32));
+  // Short groups' program brings the rows of both, and those of tiles of one
+  // kind may lie where stages of the other program do.
+  Schedule brings = kernel;
+  brings.stages = 7;
+  brings.bringBytes = 8192;
+  const SharedMemoryMap bringing(brings, layout, 32),
+      longer(brings.besideProgram(), layout),
+      first(brings.shortProgram(), layout);
+  EXPECT_GE(longer.activations.offset, first.rows.offset + 8192);
+  EXPECT_EQ(longer.rows.bytes, 0);
+  EXPECT_EQ(bringing.table.offset, longer.table.offset);
+  EXPECT_LT(bringing.rows.offset, longer.table.offset);
   // Warps of short groups have the places of a CTA's first ones.
   const WarpPlace place = few.placeOfWarps(few.consumerWarps()),
                   alone = tiled(128, 64, 16, 4, 1, 1).placeOfWarps(4);
@@ -178,7 +190,7 @@ TEST(Schedule, KernelsForAHundredRowsPerGroupTellShortGroups) {
     return schedule.shortTo != 0;
   };
   for (int64_t groups : {64, 128, 256})
-    for (int64_t rows : {112, 128})
+    for (int64_t rows : {116, 128})
       EXPECT_TRUE(tells(brings(groups, rows), h200)) << rows;
   EXPECT_TRUE(tells(brings(128, 144), h200));
   for (int64_t rows : {64, 96, 160, 1024})
@@ -189,6 +201,10 @@ TEST(Schedule, KernelsForAHundredRowsPerGroupTellShortGroups) {
   const Schedule schedule = choose(problem, {}, h200).schedule;
   EXPECT_EQ(schedule.bringBytes, 4 * problem.k);
   EXPECT_EQ(schedule.producerRegisters, 40);
+  // Tiles of one kind lose no stage.
+  Schedule longer = schedule.withoutShort();
+  ++longer.stages;
+  EXPECT_NE(verifySchedule(longer, problem, h200), "");
   EXPECT_EQ(schedule.besideTokens, 176);
   EXPECT_LT(schedule.tileTokens, 176);
   problem.through = false;

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import assembled
 import every_kernel
+import ptx_hashes
 from check_models import Kind, kind
 from every_kernel import LAYOUTS, Case, k_of
 
@@ -169,7 +170,7 @@ def compile_case(case: Case, out: Path, *options: str) -> str:
 def main() -> int:
     """Print every kernel that is not clean."""
     title = "Hashes of the PTX of fused kernels; see check_fused_resources.py."
-    return assembled.check(title, LIST, cases(), compile_case)
+    return assembled.check(title, LIST, cases(), compile_case, ptx_hashes.static_shared_bytes)
 
 
 if __name__ == "__main__":
