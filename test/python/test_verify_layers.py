@@ -15,6 +15,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed; see tools/s
 from kernels import needs_both  # noqa: E402
 from mxfp4 import devices, kernels, layer_reference, torch_layer  # noqa: E402
 from mxfp4.layer_kernels import LayerKernels  # noqa: E402
+from mxfp4.layer_spec import LayerSpec  # noqa: E402
+from mxfp4.layer_steps import steps  # noqa: E402
 from mxfp4.verify import layers  # noqa: E402
 
 SPEC = dataclasses.replace(layers.SPECS["gpt-oss-20b"], experts=8, hidden=64, inner=64)
@@ -40,16 +42,17 @@ def test_a_layer_passes_and_a_wrong_one_does_not(monkeypatch: pytest.MonkeyPatch
 @needs_both
 def test_rows_are_brought_by_gate_up_in_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert layers.BROUGHT in layers.SPECS.values()
-    assert layers.most_tokens(layers.BROUGHT) == max(layers.MANY_TOKENS)
+    many = layers.MANY_TOKENS[layers.BROUGHT]
+    assert layers.most_tokens(layers.BROUGHT) == max(many)
     for device in ("h100-sxm", "h200"):
         option = devices.option(device)
         monkeypatch.setattr(devices, "option_for", lambda option=option: option)
         found = LayerKernels(layers.BROUGHT, lazy=True)
-        for tokens in layers.MANY_TOKENS:
+        for tokens in many:
             kernel = dict(found.chosen(tokens))["gate_up_through"]
             assert "through_maps" in kernel.manifest.operands
     monkeypatch.setattr(layers, "TOKENS", (1,))
-    monkeypatch.setattr(layers, "MANY_TOKENS", (300,))
+    monkeypatch.setattr(layers, "MANY_TOKENS", {layers.BROUGHT: (300,)})
     called: list[int] = []
     real = torch_layer.moe
 
@@ -60,6 +63,14 @@ def test_rows_are_brought_by_gate_up_in_a_layer(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(torch_layer, "moe", moe)
     assert layers.check("x", layers.BROUGHT, "cpu") == []
     assert called == [1, 300]
+
+
+@pytest.mark.parametrize("spec", [layers.EARLY, layers.EARLY_FP8])
+def test_down_begins_early_in_some_layers(spec: LayerSpec) -> None:
+    assert spec in layers.SPECS.values()
+    ways = {tuple(steps(spec, t)[-3:]) for t in layers.tokens_of(spec)}
+    up = ["gate_up_counted"] + ["gate_up_through_counted"] * (spec.activations == "bf16")
+    assert ways >= {(name, "down_counted", "combine") for name in up}
 
 
 @needs_both

@@ -36,6 +36,10 @@ from ..packing import pack
 
 BROUGHT = LayerSpec(8, 2, 512, 256, bias=True)
 """A layer of which a warp of gate_up brings rows into order while the others multiply."""
+EARLY = LayerSpec(32, 4, 512, 256, bias=True)
+EARLY_FP8 = dataclasses.replace(EARLY, activations="fp8", activation_scale="bound")
+"""Layers whose down begins while gate_up has not ended; in bf16 also where a warp of gate_up brings
+rows."""
 COPYING = LayerSpec(8, 2, 512, 832, bias=True)
 """A layer of few tokens whose down copies weights while gate_up ends, on an H200."""
 SPECS = {
@@ -49,6 +53,8 @@ SPECS = {
     "fp8 bound": LayerSpec(16, 4, 768, 576, bias=True, activations="fp8",
                            activation_scale="bound"),
     "rows brought by gate_up": BROUGHT,
+    "down begins early": EARLY,
+    "fp8, down begins early": EARLY_FP8,
     "weights copied ahead": COPYING,
 }  # fmt: skip
 UNPREPARED = dataclasses.replace(SPECS["relu2"], scale=3.0)
@@ -56,8 +62,8 @@ UNPREPARED = dataclasses.replace(SPECS["relu2"], scale=3.0)
 CAPTURED = 2
 """Tokens of its call."""
 TOKENS = (1, 3, 17, 64, 65, 300)
-MANY_TOKENS = (4096, 5001)
-"""Tokens of `BROUGHT`'s calls whose rows are brought so."""
+MANY_TOKENS = {BROUGHT: (4096, 5001), EARLY: (500, 2100), EARLY_FP8: (500, 1100)}
+"""Tokens of calls that have such kernels."""
 BOUND = {"bf16": 2.0**-6, "fp8": 2.0**-4}
 """Of a difference, to the largest value of its row. In FP8 a rounding of bf16 in the largest value
 of an inner row changes the row's scale, which moves a tenth of its codes by a step of E4M3."""
@@ -217,7 +223,7 @@ def print_times(spec: LayerSpec) -> None:
 
 def tokens_of(spec: LayerSpec) -> tuple[int, ...]:
     """Of the calls whose results are compared with the CPU's."""
-    return (*TOKENS, *MANY_TOKENS) if spec == BROUGHT else TOKENS
+    return (*TOKENS, *MANY_TOKENS.get(spec, ()))
 
 
 def most_tokens(spec: LayerSpec) -> int:
