@@ -69,6 +69,19 @@ bool mxfp4::hasLoopOfFirstInterval(FunctionOpInterface kernel) {
   return only > 1 && maybe > 0;
 }
 
+bool mxfp4::promotesSums(FunctionOpInterface kernel) {
+  return kernel
+      ->walk([](Operation *op) {
+        auto matmul = dyn_cast<BlockMatmulOp>(op);
+        auto wgmma = dyn_cast<WgmmaOp>(op);
+        return (matmul && matmul.getStepsOfSum() != 0) ||
+                       (wgmma && wgmma.getAccumulate())
+                   ? WalkResult::interrupt()
+                   : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
 Value mxfp4::addSums(ImplicitLocOpBuilder &b, Value lhs, Value rhs) {
   return arith::AddFOp::create(b, lhs, rhs);
 }

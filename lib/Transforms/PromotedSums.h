@@ -35,6 +35,9 @@ mlir::Value emitIsEnd(mlir::ImplicitLocOpBuilder &b, BlockMatmulOp op,
 /// zeros.
 bool hasLoopOfFirstInterval(mlir::FunctionOpInterface kernel);
 
+/// Whether a kernel promotes sums.
+bool promotesSums(mlir::FunctionOpInterface kernel);
+
 /// lhs + rhs of accumulators.
 mlir::Value addSums(mlir::ImplicitLocOpBuilder &b, mlir::Value lhs,
                     mlir::Value rhs);

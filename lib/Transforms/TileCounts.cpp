@@ -8,6 +8,7 @@
 
 #include "KernelBuilding.h"
 #include "ProgramLowering.h"
+#include "PromotedSums.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -15,6 +16,18 @@
 
 using namespace mlir;
 using namespace mxfp4;
+
+int64_t TileCount::countWords(HandOutTilesOp op) {
+  if (op.getRows())
+    return 1;
+  const Schedule schedule = op.getSchedule().toSchedule();
+  auto kernel = op->getParentOfType<FunctionOpInterface>();
+  if (!schedule.traits().cutsSums() || !kernel)
+    return 2;
+  const bool isPromoted =
+      promotesSums(kernel) && !hasLoopOfFirstInterval(kernel);
+  return isPromoted || schedule.kSlices > 1 ? 1 : 2;
+}
 
 TileCount TileCount::nothing(ImplicitLocOpBuilder &b, HandOutTilesOp op) {
   Value none = i32Constant(b, 0);

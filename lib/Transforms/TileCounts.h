@@ -20,17 +20,19 @@
 namespace mxfp4 {
 
 /// A group (index), and how many elements of its rows a tile stores (i32); both
-/// in one i32 where a warp brings rows, since the warp that hands out tiles
-/// then has no registers for two words of each tile, and would spill 16 bytes:
-/// elements times the first power of two that no group reaches, plus the group.
-/// Elsewhere two words took up to 0.9 % less time. Both fit: the table of tiles
-/// has a word for each group in shared memory, so that there are fewer than
-/// 2^16, and no schedule has tiles of 2^16 elements.
+/// in one i32 where the warp that hands out tiles has no registers for two
+/// words of each tile, and would spill 8 to 28 bytes: where a warp brings rows,
+/// and in FP8 where numbers of tiles are taken early and sums are promoted, or
+/// K slices share tiles. The word is elements times the first power of two that
+/// no group reaches, plus the group. Elsewhere two words took up to 0.9 % less
+/// time. Both fit: the table of tiles has a word for each group in shared
+/// memory, so that there are fewer than 2^16, and no schedule has tiles of 2^16
+/// elements.
 struct TileCount {
   llvm::SmallVector<mlir::Value> words;
 
   /// How many there are.
-  static int64_t countWords(HandOutTilesOp op) { return op.getRows() ? 1 : 2; }
+  static int64_t countWords(HandOutTilesOp op);
   static TileCount nothing(mlir::ImplicitLocOpBuilder &b, HandOutTilesOp op);
   /// What the tile of these fields of the queue stores.
   static TileCount ofTile(mlir::ImplicitLocOpBuilder &b, HandOutTilesOp op,

@@ -20,7 +20,7 @@ from mxfp4.fp8 import QuantizedRows, quantize_rows
 from mxfp4.layer_kernels import LayerKernels
 from mxfp4.layer_reference import activate, between
 from mxfp4.layer_spec import GPT_OSS, PRESETS, Activation, LayerSpec
-from mxfp4.layer_steps import FEW_TOKENS, steps
+from mxfp4.layer_steps import EARLY_ROWS, FEW_TOKENS, steps
 from mxfp4.problem import ACCUMULATIONS
 
 __all__ = ["file"]  # a fixture
@@ -167,19 +167,23 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @needs_both
-@pytest.mark.parametrize("rows", [4, 256, 4096, 32768])
-@pytest.mark.parametrize("accumulation", ["fast", "promoted512"])
-def test_kernels_with_one_scale_spill_nothing(rows: int, accumulation: str) -> None:
-    """At gpt-oss's size, for the devices whose schedules differ."""
+@pytest.mark.parametrize("rows", [4, 256, 1600, 4096, 6144, 32768])
+@pytest.mark.parametrize("accumulation", ACCUMULATIONS)
+@pytest.mark.parametrize("preset", ["gpt-oss-20b", "gpt-oss-120b"])
+def test_kernels_with_one_scale_spill_nothing(preset: str, rows: int, accumulation: str) -> None:
+    """At gpt-oss's size, for the devices whose schedules differ; where down begins early, kernels
+    that count, too."""
     spec = dataclasses.replace(
-        PRESETS["gpt-oss-20b"], activations="fp8", accumulation=accumulation,
-        activation_scale="bound",
-    )  # fmt: skip
+        PRESETS[preset], activations="fp8", accumulation=accumulation, activation_scale="bound"
+    )
+    texts = [spec.gate_up(), spec.down()]
+    if rows >= EARLY_ROWS:
+        texts += [spec.gate_up_counted(), spec.down_counted()]
     if find_ptxas() is None:
         pytest.skip("ptxas was not found")
     with mxfp4.Compiler() as compiler:
         for device in ("h100-sxm", "h200"):
-            for text in (spec.gate_up(), spec.down()):
+            for text in texts:
                 options = f"rows-hint={rows} assemble=true device={device}"
                 found = compiler.compile(text, options).manifest
                 assert found.resources["spill_bytes"] == 0, (device, found.entry)

@@ -6,6 +6,7 @@ what a layer has, and go with maps of rows in every way; layouts of weights go r
 whose registers are scarce, an odd N also comes without ids and with both outputs. Whether ptxas
 spills a few bytes hangs on little. The kernels of layers that are published in MXFP4 are therefore
 compiled as they are: each kind that a number of rows leads to, once for each matmul and epilogue.
+In FP8 that is with each accumulation, and with either scale of what is between the matmuls.
 
 fused-clean.txt holds hashes of PTX that was clean before. What is not in it is assembled, which
 only takes longer, so that the list needs no update for a change to be tested.
@@ -23,7 +24,6 @@ from pathlib import Path
 
 import assembled
 import every_kernel
-import ptx_hashes
 from check_models import Kind, kind
 from every_kernel import LAYOUTS, Case, k_of
 
@@ -38,8 +38,9 @@ from mxfp4.layout import FP8
 
 LIST = Path(__file__).with_name("fused-clean.txt")
 
-MATMULS = ("gate_up", "gate_up_gathered", "gate_up_through", "down", "down_gathered")
-COUNTED = ("gate_up_counted", "gate_up_through_counted", "down_counted")
+MATMULS = ("gate_up", "down", "gate_up_gathered", "down_gathered")
+COUNTED = ("gate_up_counted", "down_counted")
+BROUGHT = ("gate_up_through", "gate_up_through_counted")
 ACCUMULATIONS = ("fast", "promoted512", "promoted128")
 SUMS = ({}, *({"activations": "fp8", "accumulation": how} for how in ACCUMULATIONS))
 TALL = 128
@@ -100,13 +101,25 @@ def bringing() -> list[Case]:
     return found
 
 
+def in_fp8(spec: LayerSpec) -> list[LayerSpec]:
+    """A layer in FP8, with each accumulation and each scale between the matmuls."""
+    specs = [replace(spec, **sums) for sums in SUMS[1:]]
+    return specs + [replace(s, activation_scale="bound") for s in specs]
+
+
+def wanted() -> list[tuple[LayerSpec, str]]:
+    """The matmuls of layers."""
+    found: list[tuple[LayerSpec, str]] = []
+    for preset in PRESETS.values():
+        found += [(preset, name) for name in MATMULS + COUNTED + BROUGHT]
+        found += itertools.product(in_fp8(preset), MATMULS + COUNTED)
+    return [(s, name) for s, name in found if s.counts_rows or not name.endswith("_counted")]
+
+
 def layers() -> list[Case]:
-    """Each kind of kernel that the layers of `PRESETS` have, once."""
-    found: dict[tuple[str, Activation | None, bool, Kind], Case] = {}
-    for preset, sums, name in itertools.product(PRESETS.values(), SUMS[:-1], MATMULS + COUNTED):
-        spec = replace(preset, **sums)
-        if name in COUNTED and not spec.counts_rows:
-            continue
+    """Each kind of kernel that layers have, once."""
+    found: dict[tuple[str, Activation | None, bool, str | float, Kind], Case] = {}
+    for spec, name in wanted():
         module = getattr(spec, name)()
         activation = spec.activation if name.startswith("gate_up") else None
         for device in ("h100-sxm", "h200"):
@@ -114,10 +127,11 @@ def layers() -> list[Case]:
                 parsed.run(f"builtin.module(mxfp4-choose-schedule{{device={device}}})")
                 (operation,) = parsed.describe()
             for choice in operation["choices"]:
-                if name in COUNTED and choice.get("to", sys.maxsize) < EARLY_ROWS:
+                if name.endswith("_counted") and choice.get("to", sys.maxsize) < EARLY_ROWS:
                     continue
                 schedule = choice["schedule"]
-                key = name, activation, spec.bias, kind(problem(spec, name), schedule)
+                own = name, activation, spec.bias, spec.activation_scale
+                key = (*own, kind(problem(spec, name), schedule))
                 found.setdefault(key, Case(schedule, module))
     return list(found.values())
 
@@ -170,7 +184,7 @@ def compile_case(case: Case, out: Path, *options: str) -> str:
 def main() -> int:
     """Print every kernel that is not clean."""
     title = "Hashes of the PTX of fused kernels; see check_fused_resources.py."
-    return assembled.check(title, LIST, cases(), compile_case, ptx_hashes.static_shared_bytes)
+    return assembled.check(title, LIST, cases(), compile_case)
 
 
 if __name__ == "__main__":
