@@ -145,3 +145,31 @@ bool mxfp4::sim::mayTouchAhead(ExecContext &x, uint64_t addr, uint64_t bytes,
   }
   return true;
 }
+
+bool mxfp4::sim::mayFindAnything(ExecContext &x, const MemRef &r, uint64_t addr,
+                                 unsigned bytes, const Access &a) {
+  if (!x.g.opts.programmatic || r.k != MemRef::Global ||
+      knowsEnd(x, a.lane, false))
+    return false;
+  const AheadWork *work = workAhead(x);
+  if (work && work->counts.count(addr))
+    return false;
+  const Unended *unended = x.g.opts.unended;
+  return !unended || unended->has(addr, bytes) ||
+         (unended->hadBefore(addr, bytes) && !isFenced(x, a));
+}
+
+void mxfp4::sim::findAnything(ExecContext &x, unsigned bytes, uint8_t *data) {
+  const uint32_t kind = x.cl.rng.below(6);
+  if (kind == 0) // What is there.
+    return;
+  // Bytes of zeros or ones, and the ends of what is signed.
+  std::memset(data, kind == 1 || kind == 4 ? 0xff : 0, bytes);
+  if (kind == 3)
+    data[bytes - 1] = 0x80;
+  if (kind == 4)
+    data[bytes - 1] = 0x7f;
+  if (kind == 5)
+    for (unsigned i = 0; i < bytes; ++i)
+      data[i] = uint8_t(x.cl.rng.below(256));
+}

@@ -46,6 +46,16 @@ std::shared_ptr<const AheadWork> takeWork(Grid &g);
 void loadCount(ExecContext &x, const MemRef &r, uint64_t addr, unsigned bytes,
                bool acquires, unsigned lane, uint8_t *data);
 
+/// Whether a relaxed load finds memory that the launches ahead may still write,
+/// or whose new values the thread need not see, and that is no counter of
+/// theirs: whoever means to compute with the value has to wait, and whoever
+/// does not must get along with any.
+bool mayFindAnything(ExecContext &x, const MemRef &r, uint64_t addr,
+                     unsigned bytes, const Access &a);
+
+/// Replaces what such a load finds, but for some that find what is there.
+void findAnything(ExecContext &x, unsigned bytes, uint8_t *data);
+
 /// Whether a thread may touch memory although it does not know that the launch
 /// ahead has ended.
 bool mayTouchAhead(ExecContext &x, uint64_t addr, uint64_t bytes,

@@ -268,6 +268,27 @@ void execWaitBulk(ExecContext &x, const Inst &i) {
 
 void execNothing(ExecContext &, const Inst &) {}
 
+/// Nothing moves, but the bytes must exist.
+void execPrefetch(ExecContext &x, const Inst &i) {
+  forLanes(x.mask, [&](unsigned l) {
+    const uint32_t bytes = uint32_t(x.lane(x.src(i, 1), l));
+    MemRef r;
+    if (!sizeError(x, bytes, l))
+      resolve(x, Space::Global, x.lane(x.src(i, 0), l) + uint64_t(i.imm), bytes,
+              /*align=*/16, /*write=*/false, l, r);
+  });
+}
+
+bool decodePrefetch(Decoder &d) {
+  if (d.i.mods & TensorForm) {
+    d.i.fn = execNothing;
+    return true;
+  }
+  d.i.fn = execPrefetch;
+  return d.expectOps(2, 2 + bool(d.i.mods & HintFlag)) &&
+         d.address(d.ops()[0]) && d.src(d.ops()[1], Ty::B32);
+}
+
 bool decodeTensorOperand(Decoder &d, const AstOperand &op) {
   if (op.k != AstOperand::Addr || op.elems.size() != 2 ||
       op.elems[1].k != AstOperand::Vec)
@@ -357,8 +378,8 @@ bool mxfp4::sim::decodeBulk(Decoder &d) {
   if (d.take("prefetch")) {
     d.take("L2");
     d.take("global");
-    d.i.fn = execNothing;
-    return true;
+    d.i.mods |= d.take("L2::cache_hint") ? HintFlag : 0;
+    return decodePrefetch(d);
   }
   if (d.take("multicast::cluster"))
     d.i.mods |= Multicast;

@@ -120,9 +120,15 @@ void execLoad(ExecContext &x, const Inst &i) {
     uint8_t data[32] = {};
     MemRef r;
     if (resolve(x, i.s, addr[l], bytes, bytes, false, l, r)) {
+      Access a = threadAccess(x, l, flags);
+      const bool isAny = (i.mods & (Relaxed | Acquire)) == Relaxed &&
+                         mayFindAnything(x, r, addr[l], bytes, a);
+      a.flags |= isAny ? Access::Anything : 0;
       if (r.k != MemRef::Plain)
-        touch(x, r, bytes, threadAccess(x, l, flags));
+        touch(x, r, bytes, a);
       std::memcpy(data, r.host, bytes);
+      if (isAny)
+        findAnything(x, bytes, data);
       if (sync) {
         syncLoad(x, r, addr[l], i.mods & Acquire);
         loadCount(x, r, addr[l], bytes, i.mods & Acquire, l, data);

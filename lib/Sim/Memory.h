@@ -23,7 +23,9 @@ struct Access {
     /// A read that does not mind bytes without a value.
     NoInit = 16,
     /// Leaves no trace: only checks.
-    Peek = 32
+    Peek = 32,
+    /// A read that may find any value (`mayFindAnything`).
+    Anything = 64
   };
   uint8_t flags = 0;
   Epoch e;

@@ -140,7 +140,7 @@ static void checkOlder(ExecContext &x, uint64_t addr, uint64_t bytes,
 /// knows?
 static void checkDependency(ExecContext &x, uint64_t addr, uint64_t bytes,
                             const Access &a) {
-  if (knowsEnd(x, a.lane, a.is(Access::AnyLane)))
+  if (a.is(Access::Anything) || knowsEnd(x, a.lane, a.is(Access::AnyLane)))
     return;
   const Unended *unended = x.g.opts.unended;
   if (unended && !a.is(Access::Write) && !unended->has(addr, bytes))

@@ -140,6 +140,58 @@ def test_nothing_is_stored_ahead() -> None:
     assert chain.found(kernel(loads="st.global.b32 [%d2], %r1;", behind=WAIT), 0, 3)
 
 
+GLANCE = "ld.relaxed.gpu.global.b32 %r2, [%d1];"
+USE = "mov.b32 %r1, %r2;"
+
+
+def glimpse(seed: int, *ahead: int) -> tuple[int, set[str]]:
+    """What a relaxed load before the wait finds of the first word, and the checks that fail.
+
+    Launches store from and to the words ``ahead`` before; all words are 7.
+    """
+    driver = SimDriver(seed=seed)
+    words = [driver.allocate(np.full(1, 7, np.int32), f"word {i}") for i in range(4)]
+
+    def found(ptx: str, source: int, target: int) -> set[str]:
+        values: list[DeviceArray | int | bytes | None] = [words[source], words[target]]
+        return {hazard["check"] for hazard in launch(driver, ptx, "k", values, block=1)}
+
+    for source, target in zip(ahead[::2], ahead[1::2], strict=True):
+        assert not found(LATE, source, target)
+    checks = found(kernel(GLANCE, behind=f"{WAIT} {LET} {USE}").replace(
+        "ld.global.b32 %r1, [%d1];", ""), 0, 3)  # fmt: skip
+    return int(words[3].numpy()[0]), checks
+
+
+def test_a_relaxed_load_finds_anything_of_what_launches_ahead_write() -> None:
+    """It is no hazard, so that a kernel may guess; whoever computes with it is wrong soon."""
+    for ahead in ((1, 2, 1, 0), (), (1, 0, 1, 2)):  # written by the last, unknown, by the older one
+        found = [glimpse(seed, *ahead) for seed in range(40)]
+        assert not any(checks for _, checks in found)
+        values = {value for value, _ in found}
+        assert {7, 0, -1, 2**31 - 1, -(2**31)} <= values
+        assert len(values) > 6
+
+
+def test_a_relaxed_load_finds_what_no_launch_ahead_writes() -> None:
+    assert all(glimpse(seed, 1, 2, 1, 2) == (7, set()) for seed in range(20))
+
+
+@pytest.mark.parametrize(
+    ("offset", "size", "check"), [(0, 16, ""), (0, 32, "out-of-bounds"), (16, 16, "out-of-bounds"),
+                                  (4, 16, "misaligned"), (0, 8, "bulk-size")],
+)  # fmt: skip
+def test_what_is_fetched_into_the_cache_exists(offset: int, size: int, check: str) -> None:
+    driver = SimDriver()
+    words: list[DeviceArray | int | bytes | None] = [
+        driver.allocate(np.zeros(4 + 4 * (offset == 4), np.int32), name) for name in ("from", "to")
+    ]
+    fetch = f"cp.async.bulk.prefetch.L2.global [%d1+{offset}], {size};"
+    ptx = kernel(fetch, behind="", loads=WAIT)
+    found = {hazard["check"] for hazard in launch(driver, ptx, "k", words, block=1)}
+    assert found == ({check} if check else set())
+
+
 def with_count(body: str) -> str:
     """A kernel with addresses of a word to load, of two to store, and of a count, in %d1 to %d3."""
     return f"""
