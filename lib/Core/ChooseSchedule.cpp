@@ -157,10 +157,13 @@ static std::vector<Target> variants(const Target &target) {
 static void addSchedules(std::vector<Schedule> &result, const Target &target,
                          Placement placement, const Problem &like,
                          bool batchInvariant) {
-  // Steps of K that three slices share, or two, or none; or that none may.
-  const std::vector<int64_t> allSteps = batchInvariant || like.through
-                                            ? std::vector<int64_t>{45}
-                                            : std::vector<int64_t>{45, 8, 7};
+  // Steps of K that three slices share, or two, or none; or that none may. With
+  // few steps of 8-bit numbers K is so short that no sum is promoted.
+  std::vector<int64_t> allSteps = {45};
+  if (!batchInvariant && !like.through)
+    allSteps.insert(allSteps.end(), {8, 7});
+  if (!batchInvariant && !like.through && like.promotion == 0)
+    allSteps.push_back(4);
   for (Instruction instruction : target.instructions) {
     const InstructionTraits &traits = traitsOf(instruction);
     if (traits.typeOfB != like.activations)
@@ -207,8 +210,10 @@ static std::vector<Schedule> allSchedulesLike(Problem like,
   }
   for (bool batchInvariant : {false, true})
     for (const Target &each : variants(target))
-      for (bool older : {false, true}) {
+      for (auto [older, fused] :
+           {std::pair(false, false), {true, false}, {false, true}}) {
         like.olderInputs = older;
+        like.hasEpilogue = fused;
         addSchedules(result, each, placement, like, batchInvariant);
       }
   return result;

@@ -164,6 +164,7 @@ Pick Chooser::pick(int64_t rows) const {
                                       : pickMmaSync(rows);
   pick.schedule = withBranches(pick.schedule);
   pick.schedule.copiesAhead = copiesAhead(pick.schedule);
+  pick.schedule.prefetchFirst |= prefetchesFirst(pick.schedule);
   // One for other activations is the verifier's to refuse.
   if (preference.instruction)
     pick.schedule.instruction = *preference.instruction;
@@ -178,6 +179,20 @@ bool Chooser::copiesAhead(const Schedule &schedule) const {
          steps > kMostAloneSteps && problem.activations == NumberType::BF16 &&
          schedule.traits().isAsynchronous && !schedule.sideBySide &&
          schedule.wideFrom == 0 && schedule.tileTokens <= kAheadTokens;
+}
+
+/// Whether weights of first tiles are fetched into L2 before the kernel ahead
+/// has ended: 0.86 to 0.995 of the time of matmuls alone in 36 cases, and 1.02
+/// in one. In a layer, the kernel ahead of gate_up writes its offsets, and
+/// `down` copies weights ahead; neither takes less time.
+bool Chooser::prefetchesFirst(const Schedule &schedule) const {
+  return decodeDecides() && !problem.gathers && !problem.hasEpilogue &&
+         problem.activations == NumberType::BF16 &&
+         schedule.placement == Placement::Register &&
+         schedule.traits().isAsynchronous && !schedule.overlapDecode &&
+         !schedule.fullTilesFirst && !schedule.sideBySide &&
+         schedule.wideFrom == 0 && !schedule.copiesAhead &&
+         schedule.tileTokens <= kAheadTokens;
 }
 
 std::string Chooser::whyInstruction(Instruction chosen) const {

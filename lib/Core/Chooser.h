@@ -152,6 +152,7 @@ private:
                        int64_t rows) const;
   bool promotesAhead(const Schedule &schedule) const;
   bool copiesAhead(const Schedule &schedule) const;
+  bool prefetchesFirst(const Schedule &schedule) const;
   double costOfMany(int height, int64_t mean, int tileRows = 192) const;
 
   /// Waves: the most tiles that one SM computes.

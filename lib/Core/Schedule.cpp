@@ -362,11 +362,10 @@ static std::string verifyHalves(const Schedule &s, const Problem &problem) {
 
 /// A CTA's first tile has its number.
 static std::string verifyPrefetch(const Schedule &s) {
-  if (s.traits().isAsynchronous && s.copyWarps > 0 && s.kSlices > 1 &&
-      !s.fullTilesFirst && !s.sideBySide && s.wideFrom == 0 &&
-      s.bringBytes == 0 && !s.copiesAhead)
+  if (s.traits().isAsynchronous && s.copyWarps > 0 && !s.fullTilesFirst &&
+      !s.sideBySide && s.wideFrom == 0 && s.bringBytes == 0 && !s.copiesAhead)
     return "";
-  return "requires wgmma, copy_warps, K slices, and none of full_tiles_first, "
+  return "requires wgmma, copy_warps, and none of full_tiles_first, "
          "side_by_side, wide_from, bring_bytes and copies_ahead for "
          "prefetch_first";
 }

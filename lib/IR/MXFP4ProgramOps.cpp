@@ -198,24 +198,49 @@ LogicalResult HandOutTilesOp::verify() {
   return success();
 }
 
-LogicalResult HandOutFirstOp::verify() {
-  const Schedule schedule = getSchedule().toSchedule();
-  if (failed(verifyTable(*this, getTable(), getOffsets(), getSchedule())) ||
-      failed(verifyQueue(*this, getQueue().getType(), getFields().getType())))
-    return failure();
+/// The first tile of a CTA is found by one warp, which looks at all groups.
+template <typename Op> static LogicalResult verifyFirst(Op op) {
+  const Schedule schedule = op.getSchedule().toSchedule();
   // With copies_ahead the next number would come from a counter that the kernel
   // ahead may still use.
   if (schedule.fullTilesFirst || schedule.wideFrom != 0 || schedule.copiesAhead)
-    return emitOpError() << "requires a schedule without full_tiles_first, "
-                            "wide_from and copies_ahead, but got "
-                         << getSchedule();
+    return op.emitOpError() << "requires a schedule without full_tiles_first, "
+                               "wide_from and copies_ahead, but got "
+                            << op.getSchedule();
   const int64_t groups =
-      cast<MemRefType>(getOffsets().getType()).getDimSize(0) - 1;
+      cast<MemRefType>(op.getOffsets().getType()).getDimSize(0) - 1;
   if (schedule.halfTiles && groups > Schedule::kMostGroupsOfHalves)
-    return emitOpError() << "requires at most " << Schedule::kMostGroupsOfHalves
-                         << " groups for half_tiles, but has " << groups;
-  if (getColumns() < 1)
-    return emitOpError() << "requires at least one column of tiles, but got "
-                         << getColumns();
+    return op.emitOpError()
+           << "requires at most " << Schedule::kMostGroupsOfHalves
+           << " groups for half_tiles, but has " << groups;
+  if (op.getColumns() < 1)
+    return op.emitOpError() << "requires at least one column of tiles, but got "
+                            << op.getColumns();
   return success();
+}
+
+LogicalResult HandOutFirstOp::verify() {
+  if (failed(verifyTable(*this, getTable(), getOffsets(), getSchedule())) ||
+      failed(verifyQueue(*this, getQueue().getType(), getFields().getType())))
+    return failure();
+  return verifyFirst(*this);
+}
+
+LogicalResult GuessFirstOp::verify() {
+  auto type = cast<MemRefType>(getOffsets().getType());
+  if (!isGlobalWords(getOffsets()) || type.isDynamicDim(0) ||
+      type.getDimSize(0) < 2 || type.getDimSize(0) > maxGroups() + 1)
+    return emitOpError() << "requires offsets of 1 to " << maxGroups()
+                         << " groups, of element type i32 in global memory, "
+                            "but got "
+                         << type;
+  return verifyFirst(*this);
+}
+
+LogicalResult LoadEarlyOp::verify() {
+  if (isGlobalWords(getSource()))
+    return success();
+  return emitOpError() << "requires words of rank 1 and element type i32 in "
+                          "global memory, but got "
+                       << getSource().getType();
 }

@@ -11,6 +11,8 @@
 
 #include "KernelLowering.h"
 
+#include "mxfp4/IR/MXFP4.h"
+
 #include "mlir/Conversion/LLVMCommon/Pattern.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -55,6 +57,26 @@ struct LowerLoad : ConvertOpToLLVMPattern<memref::LoadOp> {
     if (failed(address))
       return failure();
     rewriter.replaceOpWithNewOp<LLVM::LoadOp>(op, op.getType(), *address);
+    return success();
+  }
+};
+
+/// Of the GPU, so that the L1 keeps nothing of what is still written.
+struct LowerLoadEarly : ConvertOpToLLVMPattern<LoadEarlyOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(LoadEarlyOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    FailureOr<Value> address =
+        elementAddress(b, op, cast<MemRefType>(op.getSource().getType()),
+                       adaptor.getSource(), adaptor.getIndex());
+    if (failed(address))
+      return failure();
+    rewriter.replaceOpWithNewOp<LLVM::LoadOp>(
+        op, op.getType(), *address, /*alignment=*/4, /*isVolatile=*/false,
+        /*isNonTemporal=*/false, /*isInvariant=*/false,
+        /*isInvariantGroup=*/false, LLVM::AtomicOrdering::monotonic, "device");
     return success();
   }
 };
@@ -121,6 +143,6 @@ void mxfp4::populateMemoryLowering(LLVMTypeConverter &converter,
         static_cast<unsigned>(shared ? NVVM::NVVMMemorySpace::Shared
                                      : NVVM::NVVMMemorySpace::Global));
   });
-  patterns.add<LowerLoad, LowerStore, LowerAtomic, LowerView>(converter,
-                                                              kKernelBenefit);
+  patterns.add<LowerLoad, LowerLoadEarly, LowerStore, LowerAtomic, LowerView>(
+      converter, kKernelBenefit);
 }

@@ -31,11 +31,14 @@ static constexpr StringLiteral kPrefetchFirst = "mxfp4-prefetch-first";
 /// fetch gains were gained.
 static constexpr int64_t kSteps = 2;
 
+static constexpr int64_t kWarp = 32;
+
 namespace {
 /// A kernel that may fetch weights of its first tiles.
 struct FirstTiles {
   gpu::GPUFuncOp kernel;
   NVVM::GriddepcontrolOp wait;
+  HandOutTilesOp tiles;
   KLoopOp loop;
   MemRefType type;
   Value weights;
@@ -47,7 +50,7 @@ struct FirstTiles {
 /// nothing is fetched.
 static std::variant<FirstTiles, StringRef> findFirstTiles(WarpRolesOp roles) {
   FirstTiles found;
-  HandOutTilesOp tiles;
+  HandOutTilesOp &tiles = found.tiles;
   BulkCopyWeightsOp copy;
   roles.walk([&](HandOutTilesOp op) { tiles = op; });
   roles.walk([&](BulkCopyWeightsOp op) { copy = op; });
@@ -74,41 +77,59 @@ static std::variant<FirstTiles, StringRef> findFirstTiles(WarpRolesOp roles) {
   return found;
 }
 
-/// A thread of the last warp, which has nothing else to do ahead of the wait,
-/// asks for the weights.
+/// A block's first steps of each K slice.
+static void prefetchBlock(ImplicitLocOpBuilder &b, FirstTiles of, Value expert,
+                          Value block) {
+  for (int slice = 0; slice < of.schedule.kSlices; ++slice) {
+    const auto steps = of.schedule.sliceSteps(slice, of.loop.getSteps());
+    PrefetchWeightsOp::create(b, of.weights, expert, block, steps.begin,
+                              std::min(steps.count, kSteps));
+  }
+}
+
+/// The blocks of a tile, or of half a tile. Blocks behind the last one are not
+/// there.
+static void prefetchTile(ImplicitLocOpBuilder &b, FirstTiles of, Value expert,
+                         Value column) {
+  const int64_t rowBlocks = of.type.getDimSize(1);
+  const int64_t blocks = of.schedule.tileRows / layoutOf(of.type).rows;
+  if (of.schedule.halfTiles) {
+    // A half begins with a block of its own, and may be alone.
+    Value one = indexConstant(b, 1);
+    Value block = arith::ShRUIOp::create(b, column, one);
+    prefetchBlock(b, of, expert, block);
+    Value isWhole = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                          arith::AndIOp::create(b, column, one),
+                                          indexConstant(b, 0));
+    b.setInsertionPointToStart(scf::IfOp::create(b, isWhole).thenBlock());
+    prefetchBlock(b, of, expert, arith::AddIOp::create(b, block, one));
+    return;
+  }
+  Value first = arith::MulIOp::create(b, column, indexConstant(b, blocks));
+  for (int64_t i = 0; i < std::min(blocks, rowBlocks); ++i) {
+    Value block = arith::AddIOp::create(b, first, indexConstant(b, i));
+    if (rowBlocks % blocks != 0)
+      block = arith::MinUIOp::create(b, block, indexConstant(b, rowBlocks - 1));
+    prefetchBlock(b, of, expert, block);
+  }
+}
+
+/// The last warp, which has nothing else to do ahead of the wait, guesses where
+/// the CTA's first tile is, and a lane asks for its weights.
 static void prefetch(FirstTiles of) {
   ImplicitLocOpBuilder b(of.wait.getLoc(), of.wait);
-  const Schedule &schedule = of.schedule;
-  const int64_t rowBlocks = of.type.getDimSize(1);
-  const int64_t blocks = schedule.tileRows / layoutOf(of.type).rows;
-  // Halves that have no other one are the last tiles.
-  const int64_t columns = schedule.halfTiles
-                              ? std::max<int64_t>(rowBlocks / blocks, 1)
-                              : llvm::divideCeil(rowBlocks, blocks);
-  Value first = gpu::BlockIdOp::create(b, gpu::Dimension::x);
-  Value expert = arith::DivUIOp::create(b, first, indexConstant(b, columns));
+  Value cta = gpu::BlockIdOp::create(b, gpu::Dimension::x);
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
-  const int64_t chosen = (*of.kernel.getKnownBlockSize())[0] - 32;
-  Value isChosen = arith::AndIOp::create(
-      b,
-      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, thread,
-                            indexConstant(b, chosen)),
-      arith::CmpIOp::create(b, arith::CmpIPredicate::ult, expert,
-                            indexConstant(b, of.type.getDimSize(0))));
+  Value before = indexConstant(b, (*of.kernel.getKnownBlockSize())[0] - kWarp);
+  Value isChosen =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::uge, thread, before);
   b.setInsertionPointToStart(scf::IfOp::create(b, isChosen).thenBlock());
-  Value block = arith::MulIOp::create(
-      b, arith::RemUIOp::create(b, first, indexConstant(b, columns)),
-      indexConstant(b, blocks));
-  for (int slice = 0; slice < schedule.kSlices; ++slice) {
-    const auto steps = schedule.sliceSteps(slice, of.loop.getSteps());
-    for (int64_t i = 0; i < std::min(blocks, rowBlocks); ++i) {
-      Value row = arith::AddIOp::create(b, block, indexConstant(b, i));
-      if (columns * blocks > rowBlocks)
-        row = arith::MinUIOp::create(b, row, indexConstant(b, rowBlocks - 1));
-      PrefetchWeightsOp::create(b, of.weights, expert, row, steps.begin,
-                                std::min(steps.count, kSteps));
-    }
-  }
+  auto guess = GuessFirstOp::create(
+      b, cta, arith::SubIOp::create(b, thread, before), of.tiles.getOffsets(),
+      of.tiles.getColumns(), of.tiles.getSchedule());
+  b.setInsertionPointToStart(
+      scf::IfOp::create(b, guess.getFound()).thenBlock());
+  prefetchTile(b, of, guess.getExpert(), guess.getColumn());
 }
 
 namespace {

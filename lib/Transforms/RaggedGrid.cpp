@@ -195,8 +195,6 @@ void RaggedGrid::emitTable(ImplicitLocOpBuilder &b, Value lane) const {
     tiles = arith::AddIOp::create(b, tiles, rounds.getResult(2));
   Value all = tiles;
   tiles = arith::SelectOp::create(b, isBad, i32(b, 0), tiles);
-  if (queue)
-    emitHandOut(b, lane, tiles, all);
   Value isFirstLane =
       compare(b, arith::CmpIPredicate::eq, lane, indexConstant(b, 0));
   scf::IfOp::create(b, isFirstLane, [&](OpBuilder &then, Location loc) {
@@ -217,6 +215,9 @@ void RaggedGrid::emitTable(ImplicitLocOpBuilder &b, Value lane) const {
       });
     scf::YieldOp::create(b);
   });
+  // Who has the first tile may read the table.
+  if (queue)
+    emitHandOut(b, lane, tiles, all);
 }
 
 Value RaggedGrid::emitTileCount(ImplicitLocOpBuilder &b) const {
@@ -301,6 +302,59 @@ TileHalves::Place RaggedGrid::locateFirst(ImplicitLocOpBuilder &b,
   Value columns = indexConstant(b, columnTiles);
   Value rowTile = arith::DivUIOp::create(b, first, columns);
   return {rowTile, arith::RemUIOp::create(b, first, columns)};
+}
+
+/// As `emitList` and `emitFirst` do behind the wait. Lanes have groups side by
+/// side: relaxed loads pass by the L1, and each sector that lanes do not share
+/// is a request to the L2, to which all CTAs send the same.
+RaggedGrid::Guess RaggedGrid::emitGuess(ImplicitLocOpBuilder &b,
+                                        Value lane) const {
+  using P = arith::CmpIPredicate;
+  const auto add = [&](Value l, Value r) -> Value {
+    return arith::AddIOp::create(b, l, r);
+  };
+  const int64_t chunks = llvm::divideCeil(groups, kWarp);
+  Value isLast = compare(b, P::eq, lane, indexConstant(b, kWarp - 1));
+  Value behind =
+      toI32(b, arith::SelectOp::create(b, isLast, indexConstant(b, 0),
+                                       add(lane, indexConstant(b, 1))));
+  // Where the group of each lane begins, and the one of the lane behind.
+  SmallVector<Value> numbers, begins, ends;
+  for (int64_t i = 0; i <= chunks; ++i) {
+    numbers.push_back(add(lane, indexConstant(b, kWarp * i)));
+    Value at = arith::MinUIOp::create(b, numbers[i], indexConstant(b, groups));
+    begins.push_back(LoadEarlyOp::create(b, b.getI32Type(), offsets, at));
+  }
+  for (Value begin : begins)
+    ends.push_back(gpu::ShuffleOp::create(b, begin, behind, i32(b, kWarp),
+                                          gpu::ShuffleMode::IDX)
+                       .getShuffleResult());
+  Value all = i32(b, 0);
+  SmallVector<Value> tiles, before;
+  for (int64_t i = 0; i < chunks; ++i) {
+    Value end = arith::SelectOp::create(b, isLast, ends[i + 1], ends[i]);
+    Value rows = arith::SubIOp::create(b, end, begins[i]);
+    tiles.push_back(emitRowTiles(b, rows, /*list=*/0));
+    const std::pair<Value, Value> scan = emitScan(b, tiles[i]);
+    before.push_back(add(all, scan.first));
+    all = add(all, scan.second);
+  }
+  const TileHalves::Place place = locateFirst(b, all);
+  Value wanted = toI32(b, place.rowTile);
+  Guess guess = {arith::ConstantIntOp::create(b, b.getI1Type(), 0), numbers[0],
+                 place.column};
+  for (int64_t i = 0; i < chunks; ++i) {
+    Value within = arith::SubIOp::create(b, wanted, before[i]);
+    Value isMine = compare(b, P::ult, within, tiles[i]);
+    guess.found = arith::OrIOp::create(b, guess.found, isMine);
+    guess.group = arith::SelectOp::create(b, isMine, numbers[i], guess.group);
+  }
+  // Both bounds of what is behind the last group may have been read at
+  // different times.
+  guess.found = arith::AndIOp::create(
+      b, guess.found,
+      compare(b, P::ult, guess.group, indexConstant(b, groups)));
+  return guess;
 }
 
 /// Into the first slot of the queue.

@@ -67,12 +67,20 @@ struct RaggedGrid {
   bool halves = false;
 
   /// The CTA's first tile (index), and the queue that the table's warp puts it
-  /// into, or null. For the table only.
+  /// into, or null. For the table and for guesses only.
   mlir::Value first, queue, fields;
 
   /// For the lanes of one warp: checks the offsets and fills the table. Bad
   /// offsets leave a table of zeros, so that nothing is computed or stored.
   void emitTable(mlir::ImplicitLocOpBuilder &b, mlir::Value lane) const;
+
+  /// For the lanes of one warp: where the tile `first` is, if offsets that the
+  /// kernel ahead may still write are right. Where it is `found` (i1), in one
+  /// lane then, the group exists, whatever the offsets.
+  struct Guess {
+    mlir::Value found, group, column;
+  };
+  Guess emitGuess(mlir::ImplicitLocOpBuilder &b, mlir::Value lane) const;
 
   /// The number of tiles, once the table is visible.
   mlir::Value emitTileCount(mlir::ImplicitLocOpBuilder &b) const;

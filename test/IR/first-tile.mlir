@@ -1,4 +1,5 @@
-// The operation that hands out the first tile of a CTA: text and bytecode.
+// The operations that hand out and guess the first tile of a CTA: text and
+// bytecode.
 //
 // RUN: mxfp4-opt %s | mxfp4-opt | FileCheck %s
 // RUN: mxfp4-opt %s --emit-bytecode | mxfp4-opt | FileCheck %s
@@ -17,4 +18,14 @@ func.func @first(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index,
       {schedule = #few} : memref<6xi32, #shared>, memref<5xi32>,
       !mxfp4.ring<2>, memref<2x4xi32, #shared>
   return
+}
+
+// CHECK-LABEL: func @guess
+func.func @guess(%o: memref<5xi32>, %i: index, %lane: index) -> i32 {
+  // CHECK: mxfp4.guess_first %{{.*}} lane %{{.*}} offsets(%{{.*}}) columns 3 {schedule = #{{.*}}} : memref<5xi32>
+  %found, %expert, %column = mxfp4.guess_first %i lane %lane offsets(%o)
+      columns 3 {schedule = #few} : memref<5xi32>
+  // CHECK: mxfp4.load_early %{{.*}}[%{{.*}}] : memref<5xi32>
+  %v = mxfp4.load_early %o[%expert] : memref<5xi32>
+  return %v : i32
 }

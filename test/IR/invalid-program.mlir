@@ -917,3 +917,48 @@ func.func @first_to_no_queue(%t: memref<6xi32, #shared>, %o: memref<5xi32>,
       !mxfp4.ring<2>, memref<2x3xi32, #shared>
   return
 }
+
+// -----
+
+#full = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 64,
+  warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1,
+  token_step = 8, copy_warps = 2, full_tiles_first = true>
+
+func.func @guess_of_two_lists(%o: memref<5xi32>, %i: index) {
+  // expected-error @below {{requires a schedule without full_tiles_first, wide_from and copies_ahead}}
+  mxfp4.guess_first %i lane %i offsets(%o) columns 3 {schedule = #full}
+      : memref<5xi32>
+  return
+}
+
+// -----
+
+#few = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8,
+  warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1>
+
+func.func @guess_of_many_groups(%o: memref<1026xi32>, %i: index) {
+  // expected-error @below {{requires offsets of 1 to 1024 groups, of element type i32 in global memory, but got 'memref<1026xi32>'}}
+  mxfp4.guess_first %i lane %i offsets(%o) columns 3 {schedule = #few}
+      : memref<1026xi32>
+  return
+}
+
+// -----
+
+#few = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8,
+  warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1>
+
+func.func @guess_of_any_groups(%o: memref<?xi32>, %i: index) {
+  // expected-error @below {{requires offsets of 1 to 1024 groups, of element type i32 in global memory, but got 'memref<?xi32>'}}
+  mxfp4.guess_first %i lane %i offsets(%o) columns 3 {schedule = #few}
+      : memref<?xi32>
+  return
+}
+
+// -----
+
+func.func @early_half(%o: memref<4xi16>, %i: index) {
+  // expected-error @below {{requires words of rank 1 and element type i32 in global memory, but got 'memref<4xi16>'}}
+  mxfp4.load_early %o[%i] : memref<4xi16>
+  return
+}

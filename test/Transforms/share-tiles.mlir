@@ -40,6 +40,10 @@
 // LOWER-DAG:     %[[NONE:.*]] = arith.constant 0 : i32
 // LOWER-DAG:     %[[ONE:.*]] = arith.constant 1 : i32
 // LOWER-DAG:     %[[END:.*]] = arith.constant -1 : i32
+// All meet when the barriers are there, while the kernel ahead may still run.
+// LOWER:         nvvm.fence.mbarrier.init
+// LOWER-NEXT:    gpu.barrier
+// LOWER-NEXT:    nvvm.griddepcontrol wait
 // LOWER:         %[[BLOCK:.*]] = gpu.block_id x
 // The lane that looks after the group of the CTA's first tile puts this into the
 // queue, or the first lane the end, and the first lane says so.
@@ -54,10 +58,13 @@
 // LOWER-NEXT:      scf.if %[[ISEND]] {
 // LOWER-COUNT-4:     memref.store %[[END]], %[[FIELDS]][%[[C0]],
 // LOWER:           mxfp4.expect_bytes %[[READY]][%[[C0]]] bytes(%[[NONE]])
-// LOWER:         gpu.barrier
+// LOWER-NOT:     gpu.barrier
 // LOWER:         %[[GRID:.*]] = gpu.grid_dim x
-// The scheduler begins with the second tile: while (publish(number)) number =
-// next; a number is taken when there is a slot for its tile.
+// The scheduler reads the table when the first tile is there, and begins with the
+// second: while (publish(number)) number = next; a number is taken when there is a
+// slot for its tile.
+// LOWER:         mxfp4.wait_barrier %[[READY]][%[[C0]]] parity %[[NONE]]
+// LOWER-NEXT:    memref.load %{{.*}} : memref<4xi32, #gpu.address_space<workgroup>>
 // LOWER:         mxfp4.wait_barrier %[[FREE]][%[[C1]]] parity %[[ONE]]
 // LOWER-NEXT:    %[[SECOND:.*]] = memref.atomic_rmw addi %[[ONE]], %[[S]][%[[C0]]]
 // LOWER-NEXT:    %[[SECOND2:.*]] = arith.index_cast %[[SECOND]]

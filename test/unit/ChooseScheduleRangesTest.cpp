@@ -84,6 +84,36 @@ TEST(ChooseSchedule, BringingAndGatheringHaveRangesOfTheirOwn) {
 }
 
 // Measured on an H200 for tiles of up to 16 tokens of one kind.
+TEST(ChooseSchedule, FirstTilesOfFewRowsAreFetched) {
+  const auto fetches = [](const Problem &problem, const char *device = "h200") {
+    return choose(problem, {}, targetFor(device)).schedule.prefetchFirst;
+  };
+  for (int64_t rows : {4, 16, 64, 256})
+    EXPECT_TRUE(fetches({32, 32, 2880, 2880, rows})) << rows;
+  EXPECT_TRUE(fetches({512, 512, 1024, 2688, 22}));
+  // Without K slices.
+  EXPECT_TRUE(fetches({256, 256, 4096, 256, 96}));
+  EXPECT_FALSE(fetches({32, 32, 2880, 2880, 64}, "h100-sxm"));
+  EXPECT_FALSE(fetches({32, 32, 2880, 2880, 1024}));
+  EXPECT_FALSE(fetches({128, 128, 2880, 2880, 512})); // Two kinds.
+  // In a layer.
+  Problem layers = {32, 32, 5760, 2880, 64};
+  layers.hasEpilogue = true;
+  EXPECT_FALSE(fetches(layers));
+  layers.hasEpilogue = false;
+  layers.gathers = true;
+  EXPECT_FALSE(fetches(layers));
+  layers.gathers = false;
+  EXPECT_TRUE(fetches(layers));
+  layers.olderInputs = true;
+  EXPECT_FALSE(fetches(layers));
+  Preference baseline;
+  baseline.placement = Placement::Shared;
+  EXPECT_FALSE(choose({32, 32, 5760, 2880, 64}, baseline, targetFor("h200"))
+                   .schedule.prefetchFirst);
+}
+
+// Measured on an H200 for tiles of up to 16 tokens of one kind.
 TEST(ChooseSchedule, OlderInputsAreCopiedAheadForFewRows) {
   const auto copies = [](Problem problem, const char *device) {
     problem.olderInputs = true;
@@ -92,6 +122,8 @@ TEST(ChooseSchedule, OlderInputsAreCopiedAheadForFewRows) {
     Schedule without = choose(problem, {}, targetFor(device)).schedule;
     EXPECT_FALSE(without.copiesAhead);
     without.copiesAhead = with.copiesAhead;
+    // In its place, weights are fetched where nothing is promised.
+    without.prefetchFirst &= !with.copiesAhead;
     EXPECT_EQ(with, without); // Nothing else follows from it.
     return with.copiesAhead;
   };
@@ -157,6 +189,8 @@ TEST(ChooseSchedule, TheTightestTilesHaveNoEpilogue) {
           EXPECT_FALSE(fused.kSlices == 3 && fused.tileTokens > 64) << mean;
           // A matmul alone has halves in long launches, too.
           plain.halfTiles &= fused.halfTiles;
+          EXPECT_FALSE(fused.prefetchFirst);
+          plain.prefetchFirst = false;
           if (fused.kSlices == 2 && fused.tileTokens == 72) {
             EXPECT_EQ(fused.tileRows, 192);
             EXPECT_TRUE(mean >= 55 && mean <= 56) << mean;

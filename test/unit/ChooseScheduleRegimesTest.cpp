@@ -171,6 +171,7 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
                       : expected.kSlices == 6               ? 24
                       : expected.ctasPerMultiprocessor == 2 ? 9
                                                             : 18;
+    expected.prefetchFirst = expected.wideFrom == 0;
     EXPECT_TRUE(choice.schedule == expected)
         << regime.problem.rowsHint << " rows of " << regime.problem.groups
         << " groups, N = " << regime.problem.n << ": " << choice.reason;
@@ -190,11 +191,15 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
               choice.schedule.halfTiles && !(isLong && columns % 2 == 0))
         << layers.rowsHint << " rows, N = " << layers.n;
     inLayers.halfTiles = choice.schedule.halfTiles;
+    EXPECT_FALSE(inLayers.prefetchFirst);
+    inLayers.prefetchFirst = choice.schedule.prefetchFirst;
     EXPECT_TRUE(inLayers == choice.schedule);
     layers.gathers = choice.schedule.halfTiles;
     expected = choose(layers, {}, h200).schedule;
     expected.gatherRows = choice.schedule.gatherRows;
     expected.halfTiles = choice.schedule.halfTiles;
+    EXPECT_FALSE(expected.prefetchFirst);
+    expected.prefetchFirst = choice.schedule.prefetchFirst;
     EXPECT_TRUE(expected == choice.schedule);
   }
   // Gathered rows of one token: 180 tiles of 128 columns for 132 SMs. With half

@@ -393,12 +393,11 @@ TEST(Schedule, WhatFetchesNoFirstTilesIsExplained) {
   good.prefetchFirst = true;
   EXPECT_EQ(verifySchedule(good, problem, h100()), "");
   const std::string wanted =
-      "requires wgmma, copy_warps, K slices, and none of full_tiles_first, "
+      "requires wgmma, copy_warps, and none of full_tiles_first, "
       "side_by_side, wide_from, bring_bytes and copies_ahead for "
       "prefetch_first";
   void (*const changes[])(Schedule &) = {
       [](Schedule &s) { s.fullTilesFirst = true, s.tokenStep = 8; },
-      [](Schedule &s) { s.kSlices = s.copyWarps = 1; },
       [](Schedule &s) { s.copiesAhead = true; },
   };
   for (const auto &change : changes) {

@@ -107,9 +107,9 @@ struct Schedule {
   /// The last tiles of a launch, which fill a wave at most half, are halves of
   /// tiles (`halfProgram`), and so are tiles whose other half is no column.
   bool halfTiles = false;
-  /// Before the kernel ahead has ended, each CTA fetches weights of a tile's
-  /// first steps into L2: of the CTA's first tile, if each group has one tile
-  /// of rows.
+  /// Before the kernel ahead has ended, each CTA fetches weights of its first
+  /// tile's first steps into L2: of what that tile is if offsets that the
+  /// kernel ahead may still write are right.
   bool prefetchFirst = false;
   /// Groups with at least this number of rows have tiles of `wideProgram`,
   /// which come first; 0 for none. Its stages hold half as many weights, so

@@ -259,8 +259,8 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
     - `half_tiles` (false): the last tiles of a launch, which fill a wave of CTAs at
       most half, and tiles whose other half has no columns, are halves of tiles.
     - `prefetch_first` (false): weights of the first steps of a CTA's first tile, if
-      each group has one tile of rows, are fetched into L2 before the kernel ahead has
-      ended.
+      offsets that the kernel ahead may still write are right, are fetched into L2
+      before that kernel has ended.
 
     A text means the same kernel in every release. Text from before
     `copy_warps` names none of the fields from `copy_warps` on, and for wgmma

@@ -319,6 +319,57 @@ def MXFP4_HandOutFirstOp : MXFP4_Op<"hand_out_first"> {
   let hasVerifier = 1;
 }
 
+def MXFP4_GuessFirstOp : MXFP4_Op<"guess_first"> {
+  let summary = "Guess the first tile of a CTA while the kernel ahead runs";
+  let description = [{
+    For the lanes of one warp together, ahead of `griddepcontrol.wait`: reads offsets
+    that the kernel ahead may still write (`mxfp4.load_early`), counts tiles and finds
+    the one with the number `first`. Where `found` is true, in one lane if the offsets
+    are good, the group, which is its expert, exists, and `column` is that of
+    `mxfp4.hand_out_first`. Whether the tile is the right one is not known: old offsets,
+    or such of which only some are new, lead to another. Nothing but a prefetch may
+    follow from it.
+
+    The schedule has one list of tiles of one kind: neither `full_tiles_first` nor
+    `wide_from`. With `half_tiles`, there are at most 256 groups.
+
+    Example:
+
+    ```mlir
+    %found, %expert, %column = mxfp4.guess_first %cta lane %lane offsets(%o)
+        columns 45 {schedule = #mxfp4.schedule<...>} : memref<33xi32>
+    ```
+  }];
+  let arguments = (ins Index:$first, Index:$lane, GlobalBuffer:$offsets,
+                       I64Attr:$columns, MXFP4_Schedule:$schedule);
+  let results = (outs I1:$found, Index:$expert, Index:$column);
+  let assemblyFormat = [{
+    $first `lane` $lane `offsets` `(` $offsets `)` `columns` $columns attr-dict
+    `:` type($offsets)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_LoadEarlyOp : MXFP4_Op<"load_early"> {
+  let summary = "Load a word that the kernel ahead may still write";
+  let description = [{
+    A relaxed load of the GPU (`ld.relaxed.gpu`), which leaves nothing in the L1. The
+    value may be any that the word has had: nothing but a prefetch may follow from it.
+
+    Example:
+
+    ```mlir
+    %v = mxfp4.load_early %o[%i] : memref<33xi32>
+    ```
+  }];
+  let arguments = (ins GlobalBuffer:$source, Index:$index);
+  let results = (outs I32:$value);
+  let assemblyFormat = [{
+    $source `[` $index `]` attr-dict `:` type($source)
+  }];
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // The loop over K
 //===----------------------------------------------------------------------===//

@@ -130,7 +130,8 @@ def LowerProgram : Pass<"mxfp4-lower-program"> {
     - `mxfp4.for_tiles`, `mxfp4.take_tiles`, `mxfp4.hand_out_tiles` and
       `mxfp4.k_loop` to loops of `scf`;
     - `mxfp4.block_matmul` to its parts, one block after the other;
-    - `mxfp4.build_tile_table` to a scan over the offsets by the first warp;
+    - `mxfp4.build_tile_table` to a scan over the offsets by the first warp, and
+      `mxfp4.guess_first` to one by the warp that guesses;
     - rings to two arrays of mbarriers, and cursors to a slot and a parity, which
       loops carry.
 
@@ -142,6 +143,12 @@ def LowerProgram : Pass<"mxfp4-lower-program"> {
     16 bits, weights that are decoded to registers, no expert ids and no rows that are
     brought, the thread decides at run time: late in launches of up to 16 tiles for
     each CTA, early in larger ones.
+
+    Where the warp of the table hands out the first tile, behind a
+    `griddepcontrol.wait` and not with 8-bit numbers, all threads of the CTA meet when
+    its barriers are there, ahead of that wait, and the thread that hands out other
+    tiles waits for the first one as those who take it do. Elsewhere they meet when the
+    table is there.
 
     A `mxfp4.k_loop` without a ring becomes a loop in which the CTA waits for its
     copies and synchronises before and after the multiplication.

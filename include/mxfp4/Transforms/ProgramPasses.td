@@ -272,11 +272,12 @@ def HalveTiles : Pass<"mxfp4-halve-tiles"> {
 def PrefetchFirst : Pass<"mxfp4-prefetch-first"> {
   let summary = "Weights of the first tiles into L2";
   let description = [{
-    In a kernel whose schedule has `prefetch_first`, one thread of a CTA asks ahead of
-    `griddepcontrol.wait` for the weights of the first two steps of each K slice of the
-    tile that has the CTA's number, if each group has one tile of rows
-    (`mxfp4.prefetch_weights`). Where a group has none, or several, other weights are
-    fetched than those that the CTA reads first, and no result changes.
+    In a kernel whose schedule has `prefetch_first`, a warp of each CTA guesses ahead of
+    `griddepcontrol.wait` which tile the CTA begins with, from offsets that the kernel
+    ahead may still write (`mxfp4.guess_first`), and a lane asks for the weights of that
+    tile's first two steps of each K slice (`mxfp4.prefetch_weights`). Where the offsets
+    were others, other weights are fetched than those that the CTA reads first, and no
+    result changes.
 
     Preconditions: `mxfp4-share-tiles` has run, and `mxfp4-halve-tiles` for schedules
     with `half_tiles`. The first tile of a CTA has its number, and there are no expert
