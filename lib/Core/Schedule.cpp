@@ -48,7 +48,7 @@ Schedule Schedule::tallProgram(const BlockLayout &layout) const {
   tall.warpsRows *= kSlices;
   tall.kSlices = 1;
   tall.sumSteps = 0;
-  tall.sideBySide = false;
+  tall.sideBySide = tall.versionLoops = false;
   tall.copyWarps = producerThreads() / 32 - 1;
   tall.stages = static_cast<int>(
       SharedMemoryMap(*this, layout).table.offset /
@@ -63,6 +63,7 @@ Schedule Schedule::wideProgram() const {
   wide.stages = wideStages;
   // More than one tile may read the weights of a group.
   wide.evictFirst = false;
+  wide.versionLoops = false;
   return wide;
 }
 
@@ -262,9 +263,10 @@ static std::string verifyLoops(const Schedule &s, const Problem &problem) {
   if (s.sumSteps != 0 && (s.kSlices == 1 || s.overlapDecode))
     return "requires K slices without overlap_decode for sum_steps: only their "
            "loops may have different numbers of steps";
-  if (s.versionLoops && (!s.overlapDecode || s.heightStep() == s.tileTokens))
-    return "requires overlap_decode and a token_step below the tokens of the "
-           "tile for version_loops";
+  if (s.versionLoops && ((!s.overlapDecode && s.kSlices == 1) ||
+                         s.heightStep() == s.tileTokens))
+    return "requires overlap_decode or K slices, and a token_step below the "
+           "tokens of the tile, for version_loops";
   if (s.fullTilesFirst && s.tokenStep == 0)
     return "requires a token_step for full_tiles_first: without one all tiles "
            "take as long";

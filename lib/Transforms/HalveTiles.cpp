@@ -101,20 +101,6 @@ static std::variant<Kernel, StringRef> findKernel(WarpRolesOp roles) {
   return kernel;
 }
 
-/// The position behind a tile, for both bodies: ptxas would take what two loops
-/// hand on for different in each lane.
-static Value skipSteps(ImplicitLocOpBuilder &b, KLoopOp loop) {
-  SmallVector<int64_t> more =
-      sliceCounts(loop.getSchedule().toSchedule(), loop.getSteps());
-  const int64_t steps = *llvm::min_element(more);
-  for (int64_t &count : more)
-    count -= steps;
-  return RingSkipOp::create(b, loop.getCursor(), steps,
-                            *llvm::max_element(more) == 0
-                                ? Value()
-                                : ofSlice(b, loop.getSlice(), more));
-}
-
 /// Sums of one block of rows in place of two.
 static VectorType halfOf(VectorType sums) {
   return VectorType::get(

@@ -65,6 +65,18 @@ Value mxfp4::ofSlice(ImplicitLocOpBuilder &b, Value slice,
   return chosen;
 }
 
+Value mxfp4::skipSteps(ImplicitLocOpBuilder &b, KLoopOp loop) {
+  SmallVector<int64_t> more =
+      sliceCounts(loop.getSchedule().toSchedule(), loop.getSteps());
+  const int64_t steps = *llvm::min_element(more);
+  for (int64_t &count : more)
+    count -= steps;
+  return RingSkipOp::create(b, loop.getCursor(), steps,
+                            *llvm::max_element(more) == 0
+                                ? Value()
+                                : ofSlice(b, loop.getSlice(), more));
+}
+
 Value mxfp4::makeUniform(ImplicitLocOpBuilder &b, Value number) {
   number = arith::IndexCastOp::create(b, b.getI32Type(), number);
   number = gpu::ShuffleOp::create(b, number, 0, 32, gpu::ShuffleMode::IDX)

@@ -44,6 +44,11 @@ llvm::SmallVector<int64_t> sliceCounts(const Schedule &schedule, int64_t steps);
 mlir::Value ofSlice(mlir::ImplicitLocOpBuilder &b, mlir::Value slice,
                     mlir::ArrayRef<int64_t> numbers);
 
+/// The cursor behind a loop whose K slices have a ring, from the one in front
+/// of it: ptxas would take what several loops hand on for different in each
+/// lane.
+mlir::Value skipSteps(mlir::ImplicitLocOpBuilder &b, KLoopOp loop);
+
 /// A number (index, 32 bits of it used) that is the same in all lanes, made
 /// known to be: wgmma must not stand in a branch that could diverge.
 mlir::Value makeUniform(mlir::ImplicitLocOpBuilder &b, mlir::Value number);

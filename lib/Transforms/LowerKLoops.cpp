@@ -113,8 +113,117 @@ static SmallVector<Value> inlineSynchronously(ImplicitLocOpBuilder &b,
   return yielded;
 }
 
+/// Whether the loop of a role is unrolled by the slots that it has in a ring.
+static bool takesTurns(KLoopOp loop) {
+  const Schedule schedule = loop.getSchedule().toSchedule();
+  auto matmul = loop.getOnly<BlockMatmulOp>();
+  return loop.drains() && loop.getSlice() && schedule.versionLoops &&
+         !schedule.overlapDecode && matmul && matmul.getStepsOfSum() == 0;
+}
+
+/// A step of a loop that drains a ring, as part of an unrolled loop.
+static SmallVector<Value> emitStep(ImplicitLocOpBuilder &b, KLoopOp loop,
+                                   Value number, Value cursor,
+                                   ValueRange carried) {
+  SmallVector<Value> arguments = {number, cursor};
+  llvm::append_range(arguments, carried);
+  RingWaitOp::create(b, loop.getRing(), cursor);
+  SmallVector<Value> yielded = inlineRegion(b, loop.getBody(), arguments);
+  RingReleaseOp::create(b, loop.getRing(), cursor, /*one_thread=*/false);
+  return yielded;
+}
+
+/// The steps of one turn of the ring. If tiles begin and end within turns, a
+/// step is in a branch.
+static SmallVector<Value> emitTurn(ImplicitLocOpBuilder &b, KLoopOp loop,
+                                   const Steps &steps, Value begin,
+                                   Value parity, int64_t slots, bool isWhole,
+                                   SmallVector<Value> carried) {
+  const auto type = cast<CursorType>(loop.getCursor().getType());
+  for (int64_t slot = 0; slot < slots; ++slot) {
+    Value ofTile = arith::AddIOp::create(b, begin, indexConstant(b, slot));
+    Value number =
+        steps.begin ? arith::AddIOp::create(b, ofTile, steps.begin) : ofTile;
+    Value at = arith::AddIOp::create(b, loop.getSlice(),
+                                     indexConstant(b, slot * type.getStep()));
+    Value cursor =
+        UnrealizedConversionCastOp::create(b, type, ValueRange{at, parity})
+            .getResult(0);
+    if (isWhole) {
+      carried = emitStep(b, loop, number, cursor, carried);
+      continue;
+    }
+    // A number below 0 is more than any count.
+    Value isOfTile = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, ofTile,
+                                           steps.count);
+    auto branch = scf::IfOp::create(b, ValueRange(carried).getTypes(), isOfTile,
+                                    /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    scf::YieldOp::create(b, emitStep(b, loop, number, cursor, carried));
+    b.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(b, carried);
+    carried = SmallVector<Value>(branch.getResults());
+  }
+  return carried;
+}
+
+/// Unrolls a loop by the slots that its role has in the ring, so that all
+/// addresses and descriptors are known ahead of the loop: each iteration is a
+/// turn of the ring. All loops of a ring have the same steps. Where these are
+/// whole turns, each tile begins with a turn.
+static void lowerTurns(KLoopOp loop) {
+  ImplicitLocOpBuilder b(loop.getLoc(), loop);
+  const auto type = cast<CursorType>(loop.getCursor().getType());
+  const int64_t slots = type.getSlots() / type.getStep();
+  // ptxas serialises the multiplications of a loop of one iteration, which
+  // begin with zeros.
+  const bool isWhole = llvm::all_of(
+      sliceCounts(loop.getSchedule().toSchedule(), loop.getSteps()),
+      [&](int64_t count) { return count > slots && count % slots == 0; });
+  const Steps steps = stepsOf(b, loop);
+  auto start = UnrealizedConversionCastOp::create(
+      b, TypeRange{b.getIndexType(), b.getI32Type()}, loop.getCursor());
+  Value begin = indexConstant(b, 0);
+  if (!isWhole) {
+    Value distance =
+        arith::SubIOp::create(b, start.getResult(0), loop.getSlice());
+    begin = arith::SubIOp::create(
+        b, begin,
+        arith::DivUIOp::create(b, distance, indexConstant(b, type.getStep())));
+  }
+  SmallVector<Value> inits(loop.getInits());
+  inits.push_back(start.getResult(1));
+  auto lowered = scf::ForOp::create(
+      b, begin, steps.count, indexConstant(b, slots), inits,
+      [&](OpBuilder &builder, Location, Value number, ValueRange carried) {
+        b.restoreInsertionPoint(builder.saveInsertionPoint());
+        SmallVector<Value> yielded =
+            emitTurn(b, loop, steps, number, carried.back(), slots, isWhole,
+                     SmallVector<Value>(carried.drop_back()));
+        yielded.push_back(
+            arith::XOrIOp::create(b, carried.back(), i32Constant(b, 1)));
+        scf::YieldOp::create(b, yielded);
+      });
+  if (!loop.getLastCursor().use_empty())
+    loop.getLastCursor().replaceAllUsesWith(skipSteps(b, loop));
+  for (auto [result, value] :
+       llvm::zip(loop.getResults().drop_back(), lowered.getResults()))
+    result.replaceAllUsesWith(value);
+  SmallVector<BlockMatmulOp> matmuls;
+  lowered.walk([&](BlockMatmulOp matmul) { matmuls.push_back(matmul); });
+  for (BlockMatmulOp matmul : matmuls) {
+    b.setInsertionPoint(matmul);
+    matmul.replaceAllUsesWith(multiplyBlocks(b, matmul));
+    matmul.erase();
+  }
+  loop.erase();
+}
+
 void mxfp4::lowerKLoop(KLoopOp loop) {
   ImplicitLocOpBuilder b(loop.getLoc(), loop);
+  if (takesTurns(loop))
+    return lowerTurns(loop);
   const Steps steps = stepsOf(b, loop);
   SmallVector<Value> inits(loop.getInits());
   if (loop.getRing())

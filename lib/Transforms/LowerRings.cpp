@@ -99,9 +99,13 @@ struct LowerRingSkip : RingPattern<RingSkipOp> {
                                         Adaptor adaptor) const override {
     const Cursor at(adaptor.getCursor());
     const CursorType type = op.getCursor().getType();
+    const int64_t distance = op.getSteps() * type.getStep();
+    if (!op.getMore() && distance % type.getSlots() == 0)
+      return {{at.slot, arith::XOrIOp::create(
+                            b, at.parity,
+                            i32Constant(b, distance / type.getSlots() % 2))}};
     Value slots = indexConstant(b, type.getSlots());
-    Value slot = arith::AddIOp::create(
-        b, at.slot, indexConstant(b, op.getSteps() * type.getStep()));
+    Value slot = arith::AddIOp::create(b, at.slot, indexConstant(b, distance));
     if (Value more = op.getMore())
       slot = arith::AddIOp::create(
           b, slot,
@@ -111,6 +115,25 @@ struct LowerRingSkip : RingPattern<RingSkipOp> {
     Value flips = arith::AndIOp::create(b, wraps, i32Constant(b, 1));
     slot = arith::RemUIOp::create(b, slot, slots);
     return {{slot, arith::XOrIOp::create(b, at.parity, flips)}};
+  }
+};
+
+/// A cursor of a slot and a parity that are known, or these of a cursor: loops
+/// that take turns (LowerKLoops.cpp) leave such casts.
+struct LowerCursorCast : OpConversionPattern<UnrealizedConversionCastOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(UnrealizedConversionCastOp op, OneToNOpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    SmallVector<Value> values;
+    for (ValueRange operand : adaptor.getOperands())
+      llvm::append_range(values, operand);
+    if (isa<CursorType>(op.getResultTypes().front()))
+      rewriter.replaceOpWithMultiple(op,
+                                     SmallVector<SmallVector<Value>>{values});
+    else
+      rewriter.replaceOp(op, values);
+    return success();
   }
 };
 
@@ -194,10 +217,16 @@ LogicalResult mxfp4::lowerRings(Operation *root) {
       });
   RewritePatternSet patterns(context);
   patterns.add<LowerCreateRing, LowerRingStart, LowerRingNext, LowerRingSkip,
-               LowerRingSlot, LowerRingAcquire, LowerRingFill, LowerRingWait,
-               LowerRingRelease>(converter, context);
+               LowerCursorCast, LowerRingSlot, LowerRingAcquire, LowerRingFill,
+               LowerRingWait, LowerRingRelease>(converter, context);
   ConversionTarget target(*context);
   target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
+  target.addDynamicallyLegalOp<UnrealizedConversionCastOp>(
+      [](UnrealizedConversionCastOp op) {
+        const auto isCursor = [](Type type) { return isa<CursorType>(type); };
+        return llvm::none_of(op.getOperandTypes(), isCursor) &&
+               llvm::none_of(op.getResultTypes(), isCursor);
+      });
   target.addIllegalOp<CreateRingOp, RingStartOp, RingNextOp, RingSkipOp,
                       RingSlotOp, RingAcquireOp, RingFillOp, RingWaitOp,
                       RingReleaseOp>();

@@ -35,25 +35,28 @@ void version(KLoopOp loop) {
   ImplicitLocOpBuilder b(loop.getLoc(), loop);
   const Schedule schedule = loop.getSchedule().toSchedule();
   Value tokens = loop.getOnly<BlockMatmulOp>().getWgmma().getTokens();
-  SmallVector<int64_t> more = sliceCounts(schedule, loop.getSteps());
-  const int64_t steps = *llvm::min_element(more);
-  for (int64_t &count : more)
-    count -= steps;
   // Neither loop hands on its cursor: ptxas takes what two loops hand on for
   // different in each lane, and then moves descriptors and addresses of
   // barriers to uniform registers for each instruction: 14 % more instructions.
-  loop.getLastCursor().replaceAllUsesWith(RingSkipOp::create(
-      b, loop.getCursor(), steps,
-      *llvm::max_element(more) == 0 ? Value()
-                                    : ofSlice(b, loop.getSlice(), more)));
+  if (schedule.overlapDecode)
+    loop.getLastCursor().replaceAllUsesWith(skipSteps(b, loop));
   Value isFew = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, tokens,
                                       indexConstant(b, schedule.tokenStep));
   auto branch = scf::IfOp::create(b, loop.getResult(0).getType(), isFew,
                                   /*withElseRegion=*/true);
+  if (!schedule.overlapDecode) {
+    // Behind the loops, whose threads have no register for it.
+    b.setInsertionPointAfter(branch);
+    loop.getLastCursor().replaceAllUsesWith(skipSteps(b, loop));
+  }
   b.setInsertionPointToStart(branch.thenBlock());
   auto narrow = cast<KLoopOp>(b.clone(*loop));
   narrow.getOnly<BlockMatmulOp>().getWgmma().setColumns(schedule.tokenStep / 8);
   scf::YieldOp::create(b, narrow.getResult(0));
+  // Tiles of two token steps are all that is left for the other loop, which
+  // then chooses nothing.
+  if (!schedule.overlapDecode && schedule.tileTokens == 2 * schedule.tokenStep)
+    loop.getOnly<BlockMatmulOp>().getWgmma().setTokenStep(schedule.tileTokens);
   b.setInsertionPointToStart(branch.elseBlock());
   auto yield = scf::YieldOp::create(b, loop.getResult(0));
   loop->moveBefore(yield);

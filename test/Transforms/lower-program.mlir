@@ -439,3 +439,115 @@ func.func @two_blocks(%x: memref<?x512xbf16>,
 // TWO-COUNT-4:   mxfp4.decode
 // TWO:           mxfp4.wgmma
 // TWO:           mxfp4.wgmma_wait
+
+// -----
+
+// Where 24 warps decode in two CTAs, an iteration is a turn of the ring, whose
+// slots are known ahead of the loop. Of 45 steps a slice has 15, five turns.
+
+#turns = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 16,
+  warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 2,
+  token_step = 8, k_slices = 3, copy_warps = 3, version_loops = true>
+#shared = #gpu.address_space<workgroup>
+!rows = memref<9x16x64xbf16, #shared>
+
+// CHECK-LABEL: func @whole_turns
+// CHECK-SAME:    %[[FULL:[^:]*]]: memref<9xi64, {{[^%]*}}%[[EMPTY:[^:]*]]: memref<9xi64, {{[^%]*}}%[[SLICE:[^:]*]]: index
+// CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG:     %[[C6:.*]] = arith.constant 6 : index
+// CHECK-DAG:     %[[C15:.*]] = arith.constant 15 : index
+// CHECK:         scf.for %{{.*}} = %[[C0]] to %[[C15]] step %[[C3]] iter_args(%{{.*}} = %{{.*}}, %[[PARITY:.*]] = %{{.*}}) -> (vector<2x2x4xf32>, i32) {
+// CHECK-NOT:       scf.if
+// CHECK:           mxfp4.wait_barrier %[[FULL]][%[[SLICE]]] parity %[[PARITY]]
+// CHECK:           mxfp4.arrive_barrier %[[EMPTY]][%[[SLICE]]]
+// CHECK:           %[[SECOND:.*]] = arith.addi %[[SLICE]], %[[C3]]
+// CHECK:           mxfp4.wait_barrier %[[FULL]][%[[SECOND]]] parity %[[PARITY]]
+// CHECK:           mxfp4.arrive_barrier %[[EMPTY]][%[[SECOND]]]
+// CHECK:           %[[THIRD:.*]] = arith.addi %[[SLICE]], %[[C6]]
+// CHECK:           mxfp4.wait_barrier %[[FULL]][%[[THIRD]]] parity %[[PARITY]]
+// CHECK:           mxfp4.wgmma {{.*}} b(%{{.*}}[%[[THIRD]]])
+// CHECK:           mxfp4.arrive_barrier %[[EMPTY]][%[[THIRD]]]
+// CHECK:           %[[OTHER:.*]] = arith.xori %[[PARITY]], %{{.*}} : i32
+// CHECK:           scf.yield %{{.*}}, %[[OTHER]]
+func.func @whole_turns(%full: memref<9xi64, #shared>, %empty: memref<9xi64, #shared>,
+    %slice: index, %a: vector<2xbf16>, %x: !rows,
+    %zero: vector<2x2x4xf32>) -> vector<2x2x4xf32> {
+  %ring = mxfp4.create_ring full(%full) empty(%empty) fills 1 releases 4
+      : memref<9xi64, #shared> -> !mxfp4.ring<9>
+  %start = mxfp4.ring_start slice(%slice) : !mxfp4.cursor<9 by 3>
+  %sum:2 = mxfp4.k_loop to 45 slice(%slice) drains %ring at %start init(%zero)
+      {schedule = #turns} : !mxfp4.ring<9>, !mxfp4.cursor<9 by 3>, vector<2x2x4xf32> {
+  ^bb0(%step: index, %at: !mxfp4.cursor<9 by 3>, %sums: vector<2x2x4xf32>):
+    %slot = mxfp4.ring_slot %at : !mxfp4.cursor<9 by 3>
+    %next = mxfp4.block_matmul %sums at [%slot] fetch {
+      ^bb0(%s: index, %block: index):
+        mxfp4.yield %s : index
+      } decode {
+      ^bb0(%raw: index):
+        mxfp4.yield
+      } multiply {
+      ^bb0(%s: index, %part: vector<2x4xf32>):
+        %m = mxfp4.wgmma %part
+            a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+            b(%x[%s]) columns 2 : vector<2x4xf32>, !rows
+        mxfp4.yield %m : vector<2x4xf32>
+      } : vector<2x2x4xf32>
+    mxfp4.yield %next : vector<2x2x4xf32>
+  }
+  mxfp4.ring_wait %ring[%sum#1] : !mxfp4.ring<9>, !mxfp4.cursor<9 by 3>
+  return %sum#0 : vector<2x2x4xf32>
+}
+
+// Of 46 steps the first slice has 14, and others 16: tiles begin and end within
+// turns, and a step of a turn may be one of another tile.
+
+// CHECK-LABEL: func @parts_of_turns
+// CHECK-SAME:    %[[FULL:[^:]*]]: memref<9xi64, {{[^%]*}}%[[EMPTY:[^:]*]]: memref<9xi64, {{[^%]*}}%[[SLICE:[^:]*]]: index
+// CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK:         %[[SLOT:.*]] = arith.remui
+// CHECK:         %[[DISTANCE:.*]] = arith.subi %[[SLOT]], %[[SLICE]]
+// CHECK:         %[[DONE:.*]] = arith.divui %[[DISTANCE]], %[[C3]]
+// CHECK:         %[[BEGIN:.*]] = arith.subi %[[C0]], %[[DONE]]
+// CHECK:         scf.for %[[I:.*]] = %[[BEGIN]] to %[[COUNT:.*]] step %[[C3]] iter_args(%[[SUMS:.*]] = %{{.*}}, %[[PARITY:.*]] = %{{.*}}) -> (vector<2x2x4xf32>, i32) {
+// CHECK:           %[[IS:.*]] = arith.cmpi ult, %[[I]], %[[COUNT]]
+// CHECK-NEXT:      %[[ONE:.*]] = scf.if %[[IS]] -> (vector<2x2x4xf32>) {
+// CHECK:             mxfp4.wait_barrier %[[FULL]][%[[SLICE]]] parity %[[PARITY]]
+// CHECK:             mxfp4.arrive_barrier %[[EMPTY]][%[[SLICE]]]
+// CHECK:           } else {
+// CHECK-NEXT:        scf.yield %[[SUMS]]
+// CHECK:           %[[NEXT:.*]] = arith.addi %[[I]], %{{.*}} : index
+// CHECK:           arith.cmpi ult, %[[NEXT]], %[[COUNT]]
+// CHECK:           } else {
+// CHECK-NEXT:        scf.yield %[[ONE]]
+// CHECK:         arith.remui
+func.func @parts_of_turns(%full: memref<9xi64, #shared>, %empty: memref<9xi64, #shared>,
+    %slice: index, %a: vector<2xbf16>, %x: !rows,
+    %zero: vector<2x2x4xf32>) -> vector<2x2x4xf32> {
+  %ring = mxfp4.create_ring full(%full) empty(%empty) fills 1 releases 4
+      : memref<9xi64, #shared> -> !mxfp4.ring<9>
+  %first = mxfp4.ring_start slice(%slice) : !mxfp4.cursor<9 by 3>
+  %start = mxfp4.ring_skip %first steps 11 : !mxfp4.cursor<9 by 3>
+  %sum:2 = mxfp4.k_loop to 46 slice(%slice) drains %ring at %start init(%zero)
+      {schedule = #turns} : !mxfp4.ring<9>, !mxfp4.cursor<9 by 3>, vector<2x2x4xf32> {
+  ^bb0(%step: index, %at: !mxfp4.cursor<9 by 3>, %sums: vector<2x2x4xf32>):
+    %slot = mxfp4.ring_slot %at : !mxfp4.cursor<9 by 3>
+    %next = mxfp4.block_matmul %sums at [%slot] fetch {
+      ^bb0(%s: index, %block: index):
+        mxfp4.yield %s : index
+      } decode {
+      ^bb0(%raw: index):
+        mxfp4.yield
+      } multiply {
+      ^bb0(%s: index, %part: vector<2x4xf32>):
+        %m = mxfp4.wgmma %part
+            a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+            b(%x[%s]) columns 2 : vector<2x4xf32>, !rows
+        mxfp4.yield %m : vector<2x4xf32>
+      } : vector<2x2x4xf32>
+    mxfp4.yield %next : vector<2x2x4xf32>
+  }
+  mxfp4.ring_wait %ring[%sum#1] : !mxfp4.ring<9>, !mxfp4.cursor<9 by 3>
+  return %sum#0 : vector<2x2x4xf32>
+}

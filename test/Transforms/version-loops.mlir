@@ -183,3 +183,47 @@ func.func @two_ctas(%x: !x, %a: vector<2xbf16>, %n: index, %ring: !mxfp4.ring<9>
   }
   return %r#0, %r#1 : vector<1x4x4xf32>, !mxfp4.cursor<9 by 3>
 }
+
+// Loops that are unrolled have 24 warps in two CTAs, and no register for the
+// cursor behind them, which is computed there. Tiles of two token steps are all
+// that is left for the other loop: it has no width to choose.
+
+#turns = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 16,
+  warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 2,
+  token_step = 8, k_slices = 3, copy_warps = 3, version_loops = true>
+!y = memref<9x16x64xbf16, #gpu.address_space<workgroup>>
+
+// CHECK-LABEL: func @turns
+// CHECK-SAME:    %[[N:[^:]*]]: index, %[[RING:[^:]*]]: !mxfp4.ring<9>, %[[START:[^:]*]]: !mxfp4.cursor<9 by 3>, %[[SLICE:[^:]*]]: index, %[[ZERO:[^:]*]]: vector<2x2x4xf32>
+// CHECK:         %[[R:.*]] = scf.if %{{.*}} -> (vector<2x2x4xf32>) {
+// CHECK:           mxfp4.wgmma {{.*}} columns 1 tokens(%[[N]] by 8)
+// CHECK:         } else {
+// CHECK:           mxfp4.wgmma {{.*}} columns 2 tokens(%[[N]] by 16)
+// CHECK:           scf.yield
+// CHECK-NEXT:    }
+// CHECK-NEXT:    %[[END:.*]] = mxfp4.ring_skip %[[START]] steps 15 : <9 by 3>
+// CHECK-NEXT:    return %[[R]], %[[END]]
+func.func @turns(%x: !y, %a: vector<2xbf16>, %n: index, %ring: !mxfp4.ring<9>,
+    %start: !mxfp4.cursor<9 by 3>, %slice: index, %zero: vector<2x2x4xf32>)
+    -> (vector<2x2x4xf32>, !mxfp4.cursor<9 by 3>) {
+  %r:2 = mxfp4.k_loop to 45 slice(%slice) drains %ring at %start init(%zero)
+      {schedule = #turns} : !mxfp4.ring<9>, !mxfp4.cursor<9 by 3>, vector<2x2x4xf32> {
+  ^bb0(%k: index, %at: !mxfp4.cursor<9 by 3>, %sums: vector<2x2x4xf32>):
+    %slot = mxfp4.ring_slot %at : !mxfp4.cursor<9 by 3>
+    %next = mxfp4.block_matmul %sums at [%slot] fetch {
+      ^bb0(%s: index, %block: index):
+        mxfp4.yield %s : index
+      } decode {
+      ^bb0(%raw: index):
+        mxfp4.yield
+      } multiply {
+      ^bb0(%s: index, %part: vector<2x4xf32>):
+        %m = mxfp4.wgmma %part
+            a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+            b(%x[%s]) columns 2 tokens(%n by 8) : vector<2x4xf32>, !y
+        mxfp4.yield %m : vector<2x4xf32>
+      } : vector<2x2x4xf32>
+    mxfp4.yield %next : vector<2x2x4xf32>
+  }
+  return %r#0, %r#1 : vector<2x2x4xf32>, !mxfp4.cursor<9 by 3>
+}

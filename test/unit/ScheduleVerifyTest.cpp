@@ -131,10 +131,17 @@ TEST(Schedule, WhatCannotRunIsExplained) {
        [](Schedule &s) { s.producerRegisters = 24; }},
       {"requires K slices without overlap_decode for sum_steps",
        [](Schedule &s) { s.sumSteps = 3; }},
-      {"requires overlap_decode and a token_step below the tokens of the tile",
+      {"requires overlap_decode or K slices, and a token_step below the tokens "
+       "of the tile, for version_loops",
        [](Schedule &s) { s.versionLoops = true; }},
-      {"requires overlap_decode and a token_step below the tokens of the tile",
-       [](Schedule &s) { s.versionLoops = true, s.tokenStep = 16; }},
+      {"requires overlap_decode or K slices, and a token_step below the tokens "
+       "of the tile, for version_loops",
+       [](Schedule &s) { s.versionLoops = true, s.tokenStep = 8; }},
+      {"requires overlap_decode or K slices, and a token_step below the tokens "
+       "of the tile, for version_loops",
+       [](Schedule &s) {
+         s.versionLoops = true, s.kSlices = s.copyWarps = 2, s.stages = 6;
+       }},
       {"requires a token_step for full_tiles_first",
        [](Schedule &s) { s.fullTilesFirst = true; }},
       {"requires K slices, register placement, one CTA per SM and no "
@@ -179,7 +186,7 @@ TEST(Schedule, WhatCannotRunIsExplained) {
   const BadSchedule kinds[] = {
       {"requires a token_step, register placement and none of "
        "full_tiles_first, side_by_side and producer_registers for wide_from",
-       [](Schedule &s) { s.tokenStep = 0; }},
+       [](Schedule &s) { s.tokenStep = 0, s.versionLoops = false; }},
       {"and none of full_tiles_first, side_by_side",
        [](Schedule &s) { s.fullTilesFirst = true; }},
       {"and none of full_tiles_first, side_by_side",
@@ -450,6 +457,7 @@ TEST(Schedule, RegistersOfOneInstructionAreThere) {
   wide.wideFrom = 113;
   wide.stages = wide.wideStages = 3;
   wide.kSlices = wide.copyWarps = 1;
+  wide.versionLoops = false;
   wide.warpsRows = 8;
   wide.tileRows = 256;
   EXPECT_NE(verifySchedule(wide, 1, h100()).find("wgmma of 224 tokens"),

@@ -59,7 +59,8 @@ inline Schedule tiled(int rows, int tokens, int step, int warps, int slices,
 /// As `tiled`, for 128 columns and 16 tokens, of warps that decode alone.
 inline Schedule decoding(int warps, int ctas) {
   Schedule schedule = tiled(128, 16, 8, warps, 3, ctas);
-  schedule.overlapDecode = schedule.versionLoops = schedule.sideBySide = false;
+  schedule.overlapDecode = schedule.sideBySide = false;
+  schedule.versionLoops = ctas == 2;
   schedule.sumSteps = ctas == 1 ? 3 : 0;
   return schedule;
 }

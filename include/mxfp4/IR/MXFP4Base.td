@@ -223,7 +223,8 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
     - `overlap_decode` (false): a warpgroup decodes its next fragment while it
       multiplies.
     - `version_loops` (false): tiles of one token step have a loop over K of
-      their own.
+      their own. Without `overlap_decode`, loops of K slices are unrolled by the
+      stages of a slice, so that all addresses are known ahead of them.
     - `evict_first` (false): weights leave the L2 cache first.
     - `full_tiles_first` (false): tiles of groups with more rows than half a
       tile come first.

@@ -54,6 +54,10 @@ def VersionLoops : Pass<"mxfp4-version-loops"> {
     only that width, and the original loop for all others. The cursor after the
     branch is computed from the cursor before it (`mxfp4.ring_skip`).
 
+    Without `overlap_decode`, warps of two CTAs have no register for that cursor
+    during the loops, so that it is computed behind them. If a tile has two token
+    steps, the other loop has the full width and no choice.
+
     Example: with `mxfp4.wgmma ... columns 4 tokens(%n by 8)` in it, a loop becomes
 
     ```mlir
