@@ -33,6 +33,9 @@ FASTER = 14
 """Bytes per clock and SM from which on the chooser takes more warps that decode."""
 ISSUED = 4
 """Warp instructions that an SM issues per clock, at most."""
+ROLLED = 0.66, 0.77
+"""Issue slots that kernels used on an H200 whose loops over K were not unrolled, as those with 12
+warps are not: measured on 2026-11-29 with 24 warps (docs/TuningLog.md)."""
 COOL = 0.9, 0.95
 """Of the rate of slow tensor cores, which no power limit slows down: the rest is tiles' ends."""
 N = {"gate_up": 5760, "down": 2880}
@@ -148,7 +151,8 @@ class Model:
 
     def decode(self, d: Device) -> Range:
         """GB/s of packed weights that warps decode."""
-        low, high = (s * ISSUED / self.costs[d.kind] * d.clocks / 1e3 for s in self.slots)
+        slots = self.slots if d.kind == H200 else ROLLED
+        low, high = (s * ISSUED / self.costs[d.kind] * d.clocks / 1e3 for s in slots)
         return low, high
 
     def of_read(self, d: Device) -> Range:
