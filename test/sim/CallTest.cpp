@@ -289,10 +289,12 @@ TEST(Numbers, OfPtx) {
   EXPECT_NE(parseError(kernel("", "ret;", "", ".reqntid 0\n"))
                 .find("a dimension is from 1 to"),
             std::string::npos);
-  EXPECT_NE(parseError(kernel("", ".shared .b8 x[4294967296][4294967296]; "
-                                  "ret;"))
-                .find("larger than 4 GiB"),
-            std::string::npos);
+  for (const char *sizes : {"[4294967296][4294967296]", "[65536][131072]"})
+    EXPECT_NE(
+        parseError(kernel("", ".shared .b8 x" + std::string(sizes) + "; ret;"))
+            .find("larger than 4 GiB"),
+        std::string::npos)
+        << sizes;
 }
 
 TEST(Launch, NumbersDoNotOverflow) {

@@ -224,7 +224,9 @@ TEST(Tensor, SwizzlesAndOutOfBounds) {
                  Case{TensorMap::Swizzle::B32, 16, 1},
                  Case{TensorMap::Swizzle::B64, 32, 3},
                  Case{TensorMap::Swizzle::B128, 64, 7}})
-    for (auto [X, Y] : {std::pair{0, 0}, {64, 16}, {-8, -4}}) {
+    // The last two begin and end within a chunk.
+    for (auto [X, Y] :
+         {std::pair{0, 0}, {64, 16}, {-8, -4}, {-3, 2}, {75, 1}}) {
       std::string text;
       auto out = loadBox(c.s, X, Y, c.width, 16, text);
       EXPECT_EQ(text, "");

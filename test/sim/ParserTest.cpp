@@ -114,6 +114,10 @@ TEST(Parser, Errors) {
   has("wgmma.fence.sync.aligned 1;", "takes 0 operands, found 1");
   has("wgmma.commit_group.sync.aligned 1;", "takes 0 operands, found 1");
   has("add.u32 %r1, %r2 %r3;", "expected ','");
+  has("add.cc.u16 %r1, %r2, %r3;", "needs a 32- or 64-bit integer type");
+  for (const char *type : {"", ".pred"})
+    has(std::string(".shared .align 4 ") + type + " x[4];",
+        "expected the type of a variable");
   has("{ add.u32 %r1, %r2, %r3;", "found the end of the file");
   has("cp.async.cg.shared.global [%r1], [%d1], 8;",
       "cp.async.cg copies 16 bytes");

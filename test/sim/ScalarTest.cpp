@@ -45,6 +45,9 @@ TEST(Integer, Arithmetic) {
   EXPECT_EQ(eval("add.cc.u32 %r13, %r10, %r10; add.cc.u32 %r20, %r11, %r11;",
                  0x80000000, 3),
             6u);
+  EXPECT_EQ(eval64("add.cc.u64 %d13, %d10, %d11; addc.u64 %d20, %d12, 0;",
+                   ~0ull, 1, 5),
+            6u);
   EXPECT_EQ(eval64("mul.hi.u64 %d20, %d10, %d11;", 1ull << 63, 4), 2u);
   EXPECT_EQ(eval64("mad.lo.s64 %d20, %d10, %d11, %d12;", 1ull << 33, 4, 1),
             (1ull << 35) + 1);
@@ -60,6 +63,21 @@ TEST(Integer, Halves) {
             0x8000fffeu);
   EXPECT_EQ(eval("min.u16x2 %r20, %r10, %r11;", 0x8000fffe, 0x00017fff),
             0x00017fffu);
+}
+
+// PTX has words of their own for comparisons of unsigned numbers.
+TEST(Integer, ComparisonsOfUnsignedNumbers) {
+  const auto holds = [](const std::string &word, uint32_t a, uint32_t b) {
+    return predicate("setp." + word + ".u32 %p1, %r10, %r11;", a, b) != 0;
+  };
+  const uint32_t values[] = {0, 1, 0x7fffffff, 0x80000000, 0xffffffff};
+  for (uint32_t a : values)
+    for (uint32_t b : values) {
+      EXPECT_EQ(holds("lo", a, b), a < b);
+      EXPECT_EQ(holds("ls", a, b), a <= b);
+      EXPECT_EQ(holds("hi", a, b), a > b);
+      EXPECT_EQ(holds("hs", a, b), a >= b);
+    }
 }
 
 // A comparison and its opposite, each combined with a third predicate.

@@ -141,6 +141,10 @@ TEST(Cluster, BarrierAndDistributedSharedMemory) {
       "add.s32 %r7, %r2, 1; and.b32 %r7, %r7, 3;\n"
       "mapa.shared::cluster.u32 %r8, %r5, %r7;\n"
       "ld.shared::cluster.b32 %r9, [%r8]; shl.b32 %r10, %r2, 7;\n"
+      // The second byte of the word, at an odd address.
+      "add.s32 %r5, %r5, 1; mapa.shared::cluster.u32 %r8, %r5, %r7;\n"
+      "ld.shared::cluster.u8 %r11, [%r8]; shl.b32 %r11, %r11, 16;\n"
+      "add.s32 %r9, %r9, %r11;\n"
       "add.s32 %r10, %r10, %r4; cvt.u64.u32 %d2, %r10;\n"
       "add.s64 %d2, %d2, %d1; st.global.b32 [%d2], %r9;\n"
       "barrier.cluster.arrive.aligned; barrier.cluster.wait.aligned; ret;",
@@ -151,8 +155,10 @@ TEST(Cluster, BarrierAndDistributedSharedMemory) {
   l.block = {32};
   l.argBuffer(l.addBuffer(out.data(), 512, {false, true}));
   EXPECT_EQ(run(*m, "k", l, {}).text(), "");
-  for (uint32_t t = 0; t < 128; ++t)
-    EXPECT_EQ(out[t], (t / 32 + 1) % 4 * 100 + t % 32);
+  for (uint32_t t = 0; t < 128; ++t) {
+    const uint32_t stored = (t / 32 + 1) % 4 * 100 + t % 32;
+    EXPECT_EQ(out[t], stored + (stored >> 8 << 16));
+  }
 }
 
 // The barrier of a cluster also orders what lanes of one warp do.
