@@ -19,6 +19,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,22 +108,27 @@ def in_fp8(spec: LayerSpec) -> list[LayerSpec]:
     return specs + [replace(s, activation_scale="bound") for s in specs]
 
 
-def wanted() -> list[tuple[LayerSpec, str]]:
-    """The matmuls of layers."""
+def wanted(specs: Iterable[LayerSpec]) -> list[tuple[LayerSpec, str]]:
+    """The matmuls of layers, in bf16 and in FP8."""
     found: list[tuple[LayerSpec, str]] = []
-    for preset in PRESETS.values():
+    for preset in specs:
         found += [(preset, name) for name in MATMULS + COUNTED + BROUGHT]
         found += itertools.product(in_fp8(preset), MATMULS + COUNTED)
     return [(s, name) for s, name in found if s.counts_rows or not name.endswith("_counted")]
 
 
-def layers() -> list[Case]:
-    """Each kind of kernel that layers have, once."""
-    found: dict[tuple[str, Activation | None, bool, str | float, Kind], Case] = {}
-    for spec, name in wanted():
+LayerKind = tuple[str, Activation | None, bool, str | float, Kind]
+"""A matmul of a layer, its activation, bias and scale between the matmuls, and what makes code of
+its schedule different."""
+
+
+def kernels(matmuls: Iterable[tuple[LayerSpec, str]], devices: Iterable[str]) -> list[Case]:
+    """Each kind of kernel that matmuls of layers have, once."""
+    found: dict[LayerKind, Case] = {}
+    for spec, name in matmuls:
         module = getattr(spec, name)()
         activation = spec.activation if name.startswith("gate_up") else None
-        for device in ("h100-sxm", "h200"):
+        for device in devices:
             with Compiler() as compiler, compiler.parse(module) as parsed:
                 parsed.run(f"builtin.module(mxfp4-choose-schedule{{device={device}}})")
                 (operation,) = parsed.describe()
@@ -134,6 +140,11 @@ def layers() -> list[Case]:
                 key = (*own, kind(problem(spec, name), schedule))
                 found.setdefault(key, Case(schedule, module))
     return list(found.values())
+
+
+def layers() -> list[Case]:
+    """Those of layers of `PRESETS`."""
+    return kernels(wanted(PRESETS.values()), ("h100-sxm", "h200"))
 
 
 def problem(spec: LayerSpec, name: str) -> Problem:
