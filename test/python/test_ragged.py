@@ -27,7 +27,8 @@ from kernels import (
     schedules,
     shared_k,
 )
-from mxfp4 import Error, Problem
+from mxfp4 import Error, Problem, compile_artifact, pack, quantize, simulate
+from mxfp4.formats import bfloat16
 
 pytestmark = needs_both
 CHOICES = [f"placement={p} instruction={i}" for p, i in
@@ -166,6 +167,30 @@ def test_fused_problems_are_right_and_have_no_hazards(
     property_()
 
 
+GUESSING = (
+    "schedule=#mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 16, warps_rows = 4, "
+    "warps_tokens = 1, stages = 9, placement = register, ctas = 1, token_step = 8, k_slices = 3, "
+    "copy_warps = 3, prefetch_first = true{}>"
+)
+
+
+@pytest.mark.parametrize("halves", ["", ", half_tiles = true"])
+@pytest.mark.parametrize("experts", [3, 40])
+def test_whatever_offsets_a_guess_finds_the_weights_that_it_fetches_exist(
+    experts: int, halves: str
+) -> None:
+    """Before the wait, a load of offsets finds any value, by the seed."""
+    random = np.random.default_rng(experts)
+    weights = pack(*quantize(random.standard_normal((experts, 320, 192), np.float32)))
+    kernel = compile_artifact(Problem(*weights.shape, layout=weights.layout),
+                              GUESSING.format(halves))  # fmt: skip
+    x = random.standard_normal((20, 192)).astype(bfloat16)
+    offsets = np.minimum(np.arange(experts + 1) * 7, 20)
+    for seed in range(12):
+        found = simulate(kernel, x, weights, offsets.astype(np.int32), seed=seed)
+        assert not found.findings, f"seed {seed}: {found.findings[:3]}"
+
+
 @st.composite
 def drawn_tile(draw: st.DrawFn, form: Any, accumulation: str | None) -> dict[str, Any]:
     """The tile, the warps and the K slices of a schedule that nobody chose."""
@@ -225,7 +250,8 @@ def drawn_schedule(draw: st.DrawFn, form: Any, accumulation: str | None) -> str:
         whole = chosen & {"overlap_decode", "full_tiles_first", "side_by_side"}
         whole = whole or "wide_from" in fields
         far = {"full_tiles_first", "side_by_side", "copies_ahead"}
-        if slices > 1 and not chosen & far and "wide_from" not in fields and draw(st.booleans()):
+        further = chosen & far or {"wide_from", "bring_bytes"} & {*fields}
+        if not further and draw(st.booleans()):
             chosen.add("prefetch_first")
         tile = (warps, fields["rows"], fields["placement"])
         if slices > 1 and tile == (4, 128, "register") and not whole and draw(st.booleans()):
