@@ -6,7 +6,8 @@ what a layer has, and go with maps of rows in every way; layouts of weights go r
 whose registers are scarce, an odd N also comes without ids and with both outputs. Whether ptxas
 spills a few bytes hangs on little. The kernels of layers that are published in MXFP4 are therefore
 compiled as they are: each kind that a number of rows leads to, once for each matmul and epilogue.
-In FP8 that is with each accumulation, and with either scale of what is between the matmuls.
+In FP8 that is with either scale of what is between the matmuls, and of kernels that count with each
+accumulation.
 
 fused-clean.txt holds hashes of PTX that was clean before. What is not in it is assembled, which
 only takes longer, so that the list needs no update for a change to be tested.
@@ -102,18 +103,17 @@ def bringing() -> list[Case]:
     return found
 
 
-def in_fp8(spec: LayerSpec) -> list[LayerSpec]:
-    """A layer in FP8, with each accumulation and each scale between the matmuls."""
-    specs = [replace(spec, **sums) for sums in SUMS[1:]]
-    return specs + [replace(s, activation_scale="bound") for s in specs]
-
-
 def wanted(specs: Iterable[LayerSpec]) -> list[tuple[LayerSpec, str]]:
     """The matmuls of layers, in bf16 and in FP8."""
     found: list[tuple[LayerSpec, str]] = []
-    for preset in specs:
-        found += [(preset, name) for name in MATMULS + COUNTED + BROUGHT]
-        found += itertools.product(in_fp8(preset), MATMULS + COUNTED)
+    for plain in specs:
+        found += [(plain, name) for name in MATMULS + COUNTED + BROUGHT]
+        for sums in SUMS[1:]:
+            spec = replace(plain, **sums)
+            one = replace(spec, activation_scale="bound")
+            found += [(one, name) for name in COUNTED]
+            if sums in SUMS[1:-1]:
+                found += itertools.product((spec, one), MATMULS)
     return [(s, name) for s, name in found if s.counts_rows or not name.endswith("_counted")]
 
 
