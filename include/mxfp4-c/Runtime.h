@@ -302,8 +302,9 @@ typedef struct mxfp4rt_call {
 /** Launches several kernels of one device on a stream, in this order, as
  *  mxfp4rt_launch does: the kernels of a layer, at the price of one call. All
  *  calls are checked before the first is launched, also for counts that one
- *  waits for and the one ahead of it raises without ever completing them; if
- *  the driver refuses one, those before it have been launched. */
+ *  waits for and one ahead of it raises without ever completing them, or would
+ *  raise if it had rows; if the driver refuses one, those before it have been
+ *  launched. */
 MXFP4RT_API mxfp4rt_status mxfp4rt_launch_all(const mxfp4rt_call *calls,
                                               size_t count, void *stream);
 

@@ -56,13 +56,11 @@ static int64_t lastSize(const mxfp4rt_call &call, const char *name) {
   return shape.empty() ? 1 : shape.back();
 }
 
-/// Fails if the kernel ahead does not complete the counts that a call waits
-/// for: it stores other rows of the groups, or refuses their offsets.
+/// Fails if a kernel ahead does not complete the counts that a call waits for:
+/// it stores other rows of the groups, or refuses their offsets.
 static void checkCountsOf(const mxfp4rt_call *calls, size_t number,
                           size_t numberAhead) {
   const mxfp4rt_call &call = calls[number], &ahead = calls[numberAhead];
-  if (!awaitsCounts(call, ahead))
-    return;
   const auto refuse = [&](const char *what, int64_t own, int64_t others) {
     fail(MXFP4RT_INVALID, "call " + std::to_string(number) +
                               " would wait without end: it has " +
@@ -84,15 +82,28 @@ static void checkCountsOf(const mxfp4rt_call *calls, size_t number,
     refuse("rows", call.rows, ahead.rows);
 }
 
-void mxfp4::runtime::checkCounts(const mxfp4rt_call *calls, size_t count) {
-  std::optional<size_t> ahead;
-  for (size_t i = 0; i < count; ++i) {
-    const Kernel &kernel = calls[i].kernel->kernel;
-    if (!kernel.launches(calls[i].rows))
+/// The number of the call whose counts a call waits for: the last one ahead
+/// that raises them and launches something, or, if none does, the last one.
+static std::optional<size_t> findCounting(const mxfp4rt_call *calls,
+                                          size_t number) {
+  std::optional<size_t> found;
+  for (size_t i = number; i-- > 0;) {
+    if (!awaitsCounts(calls[number], calls[i]))
       continue;
-    if (ahead && !kernel.getManifest().ahead.empty())
-      checkCountsOf(calls, i, *ahead);
-    ahead = i;
+    if (calls[i].kernel->kernel.launches(calls[i].rows))
+      return i;
+    found = found.value_or(i);
+  }
+  return found;
+}
+
+void mxfp4::runtime::checkCounts(const mxfp4rt_call *calls, size_t count) {
+  for (size_t i = 1; i < count; ++i) {
+    const Kernel &kernel = calls[i].kernel->kernel;
+    if (kernel.getManifest().ahead.empty() || !kernel.launches(calls[i].rows))
+      continue;
+    if (const std::optional<size_t> counting = findCounting(calls, i))
+      checkCountsOf(calls, i, *counting);
   }
 }
 

@@ -37,8 +37,8 @@ void forLaunches(const mxfp4rt_call *calls, size_t count, Tell tell) {
   }
 }
 
-/// Fails if a call would wait for counts that the call ahead of it raises and
-/// never completes.
+/// Fails if a call would wait for counts that a call ahead of it raises and
+/// never completes, or does not raise because it launches nothing.
 void checkCounts(const mxfp4rt_call *calls, size_t count);
 
 /// Launches calls one by one.

@@ -158,6 +158,38 @@ TEST_F(RuntimeTest, CountsOfOtherRowsAreRefused) {
   EXPECT_THAT(refused(other, 5, 4), HasSubstr("it has 5 rows"));
 }
 
+// So are counts that a kernel further ahead raises, or one that is left out
+// because it has no rows.
+TEST_F(RuntimeTest, CountsThatNothingCompletesAreRefused) {
+  const KernelPtr gateUp = create(counts("stored")),
+                  down = create(awaitsCounts()), other = create(matmul(true));
+  const std::vector<mxfp4rt_value> first = counted(), last = awaiting(),
+                                   some = valuesApart();
+  const auto refused =
+      [&](const std::vector<mxfp4rt_call> &calls) -> std::string {
+    stub.launches.clear();
+    if (mxfp4rt_launch_all(calls.data(), calls.size(), nullptr) == 0)
+      return "";
+    EXPECT_EQ(stub.launches.size(), 0U);
+    return mxfp4rt_last_error();
+  };
+  const mxfp4rt_call counting = {gateUp.get(), 4, first.data()},
+                     nothing = {gateUp.get(), 0, first.data()},
+                     between = {other.get(), 4, some.data()},
+                     waiting = {down.get(), 4, last.data()};
+  EXPECT_THAT(refused({nothing, waiting}),
+              HasSubstr("call 1 would wait without end: it has 4 rows, and "
+                        "call 0, which counts what it waits for, 0."));
+  EXPECT_THAT(refused({nothing, between, waiting}), HasSubstr("call 2 would"));
+  EXPECT_THAT(refused({counting, between, {down.get(), 5, last.data()}}),
+              HasSubstr("it has 5 rows, and call 0, which counts what it waits "
+                        "for, 4."));
+  EXPECT_EQ(refused({counting, between, waiting}), "");
+  EXPECT_EQ(refused({counting, nothing, waiting}), "");
+  // Nothing waits without rows.
+  EXPECT_EQ(refused({nothing, {down.get(), 0, last.data()}}), "");
+}
+
 // What is read early must be older. Behind a kernel that stores in it, such as
 // a sort of the offsets, the kernel that reads it begins late.
 TEST_F(RuntimeTest, WhatReadsAheadWaitsForAKernelThatStoresInIt) {
