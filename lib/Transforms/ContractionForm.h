@@ -62,6 +62,9 @@ struct ContractionOperand : MovedTensor {
 llvm::SetVector<mlir::Operation *> sliceInBody(mlir::linalg::LinalgOp op,
                                                mlir::Value value);
 
+/// What an operation moves or widens and does nothing else with, or null.
+mlir::Value movedBy(mlir::Operation *op);
+
 /// Whether a value is decoded weights, moved or widened at most.
 bool isDecoded(mlir::Value value);
 

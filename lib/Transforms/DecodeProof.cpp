@@ -122,6 +122,7 @@ public:
 private:
   LogicalResult findRoles(ArrayRef<SmallVector<unsigned>> leaves);
   std::optional<Digit> digitInBlock(ArrayRef<int64_t> values, int64_t size);
+  bool hasCodeInEachByte() const;
   LogicalResult findPositions();
   bool findK(int64_t shared);
   LogicalResult findNibbles();
@@ -217,9 +218,26 @@ std::optional<Digit> Prover::digitInBlock(ArrayRef<int64_t> values,
   return std::nullopt;
 }
 
+/// Whether each position along K has a byte of its own.
+bool Prover::hasCodeInEachByte() const {
+  if (!decode.codesAreBytes())
+    return false;
+  for (unsigned j = 1; j < kScaleBlock; ++j)
+    for (unsigned before = 0; before < j; ++before)
+      if (codeAt[j] == codeAt[before])
+        return false;
+  return true;
+}
+
 /// One position for all codes of a block, with a digit for that in the block.
 LogicalResult Prover::findPositions() {
   const auto fail = [&] {
+    if (hasCodeInEachByte())
+      return miss(why,
+                  "the 32 codes of a block must be in 16 bytes, two in each, "
+                  "but are in 32 bytes",
+                  "pack two neighbouring codes in a byte, the first one in the "
+                  "low nibble, or pass codes as i4");
     return miss(why, decode.codesAreWords()
                          ? "words along K must have the codes of neighbouring "
                            "positions, word k after word k - 1"

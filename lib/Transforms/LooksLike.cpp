@@ -89,8 +89,8 @@ bool mxfp4::looksLikeDecode(Operation *op) {
     return isa<ShapedType>(op->getResult(0).getType()) &&
            isCode(op->getOperand(0).getType());
   auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
-  if (!linalgOp || isReduction(linalgOp) || linalgOp.getNumDpsInits() != 1 ||
-      linalgOp.getNumDpsInputs() == 0)
+  // A gather is one that has no inputs and reads its numbers in the body.
+  if (!linalgOp || isReduction(linalgOp) || linalgOp.getNumDpsInits() != 1)
     return false;
   Value yielded = linalgOp.getBlock()->getTerminator()->getOperand(0);
   const bool moves = isa<BlockArgument>(yielded);
@@ -100,7 +100,7 @@ bool mxfp4::looksLikeDecode(Operation *op) {
 
 /// Whether a value of a loop's body is computed from an argument of the body
 /// that is wanted.
-static bool comesFromArgument(Value value, scf::ForOp loop,
+static bool comesFromArgument(Value value, LoopLikeOpInterface loop,
                               function_ref<bool(BlockArgument)> isWanted) {
   SmallVector<Value> queue = {value};
   DenseSet<Value> seen;
@@ -109,7 +109,7 @@ static bool comesFromArgument(Value value, scf::ForOp loop,
     if (loop.isDefinedOutsideOfLoop(next) || !seen.insert(next).second)
       continue;
     if (auto argument = dyn_cast<BlockArgument>(next)) {
-      if (argument.getOwner() == loop.getBody() && isWanted(argument))
+      if (argument.getOwner()->getParentOp() == loop && isWanted(argument))
         return true;
       continue;
     }
@@ -121,7 +121,7 @@ static bool comesFromArgument(Value value, scf::ForOp loop,
   return false;
 }
 
-bool mxfp4::looksLikeExpert(GroupedMatmulOp matmul, scf::ForOp loop) {
+bool mxfp4::looksLikeExpert(GroupedMatmulOp matmul, LoopLikeOpInterface loop) {
   return matmul.getNumGroups() == 1 && matmul.hasPureTensorSemantics() &&
          (cast<ShapedType>(matmul.getActivations().getType()).isDynamicDim(0) ||
           comesFromArgument(matmul.getWeights()[0], loop,

@@ -15,7 +15,7 @@
 #include "mxfp4/IR/MXFP4.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 
 namespace mxfp4 {
 
@@ -35,7 +35,7 @@ bool looksLikeDecode(mlir::Operation *op);
 /// number of rows, of each iteration, and rows that no iteration before
 /// computes. A loop over layers or time steps is none over experts, and its
 /// matmuls are raised already.
-bool looksLikeExpert(GroupedMatmulOp matmul, mlir::scf::ForOp loop);
+bool looksLikeExpert(GroupedMatmulOp matmul, mlir::LoopLikeOpInterface loop);
 
 } // namespace mxfp4
 

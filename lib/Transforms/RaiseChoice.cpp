@@ -21,12 +21,13 @@
 using namespace mlir;
 using namespace mxfp4;
 
-/// Whether all that takes the value is sums, behind widenings at most, so that
-/// nobody gets the joined weights in memory.
+/// Whether all that takes the value is sums, behind what moves or widens it at
+/// most, so that nobody gets the joined weights in memory.
 static bool isSummed(Value value) {
   return !value.use_empty() &&
-         llvm::all_of(value.getUsers(), [](Operation *op) {
-           if (isa<arith::ExtFOp>(op))
+         llvm::all_of(value.getUses(), [&](OpOperand &use) {
+           Operation *op = use.getOwner();
+           if (movedBy(op) == value)
              return isSummed(op->getResult(0));
            auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
            return linalgOp && linalgOp.getNumReductionLoops() > 0;

@@ -114,6 +114,47 @@ struct ConcatBeforeTranspose : OpRewritePattern<tensor::ConcatOp> {
   }
 };
 
+/// The reshape that gives a tensor dimensions of one, in place of a copy that
+/// does so before what jnp.stack joins.
+struct ReshapeBeforeConcat : OpRewritePattern<linalg::GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::GenericOp op,
+                                PatternRewriter &rewriter) const override {
+    if (op.getNumDpsInputs() != 1 || op.getNumDpsInits() != 1 ||
+        op.getNumParallelLoops() != op.getNumLoops() ||
+        !op.hasPureTensorSemantics() ||
+        op.getBlock()->getTerminator()->getOperand(0) !=
+            op.getBlock()->getArgument(0) ||
+        !isDecoded(op.getInputs()[0]) || !llvm::all_of(op->getUsers(), joins))
+      return rewriter.notifyMatchFailure(op, "no copy of joined weights");
+    const AffineMap from = op.getIndexingMapsArray()[0],
+                    to = op.getIndexingMapsArray()[1];
+    auto type = tensorType(op->getResult(0));
+    if (!to.isIdentity() || !from.isProjectedPermutation() ||
+        from.getNumResults() == 0 || !type.hasStaticShape())
+      return rewriter.notifyMatchFailure(op, "a copy that does more");
+    SmallVector<ReassociationIndices> groups(from.getNumResults());
+    int64_t group = -1;
+    for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+      auto position = from.getResultPosition(
+          getAffineDimExpr(static_cast<unsigned>(dim), rewriter.getContext()));
+      if (position ? static_cast<int64_t>(*position) != ++group
+                   : type.getDimSize(dim) != 1)
+        return rewriter.notifyMatchFailure(op, "a transposition or copies");
+      groups[std::max<int64_t>(group, 0)].push_back(dim);
+    }
+    rewriter.replaceOpWithNewOp<tensor::ExpandShapeOp>(
+        op, type, op.getInputs()[0], groups);
+    return success();
+  }
+
+private:
+  static bool joins(Operation *op) {
+    return isa<tensor::InsertSliceOp, tensor::ConcatOp>(op);
+  }
+};
+
 /// Joins codes and scales in place of values. Along K, all parts are of whole
 /// blocks.
 struct ConcatBeforeDecode : OpRewritePattern<tensor::ConcatOp> {
@@ -271,8 +312,8 @@ private:
 } // namespace
 
 void mxfp4::populateRaiseConcatPatterns(RewritePatternSet &patterns) {
-  patterns.add<ConcatOfCasts, ConcatBeforeWidening, ConcatBeforeTranspose,
-               ConcatBeforeDecode, SliceBeforeDecode,
+  patterns.add<ReshapeBeforeConcat, ConcatOfCasts, ConcatBeforeWidening,
+               ConcatBeforeTranspose, ConcatBeforeDecode, SliceBeforeDecode,
                ConcatBeforeReshape<tensor::ExpandShapeOp>,
                ConcatBeforeReshape<tensor::CollapseShapeOp>>(
       patterns.getContext());

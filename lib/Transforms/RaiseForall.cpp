@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "MappedLoop.h"
 #include "RaggedLoop.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -18,14 +19,13 @@
 using namespace mlir;
 using namespace mxfp4;
 
-/// Whether the loop is over one number, and has a matmul of one group in it.
+/// Whether the loop is over one number, and has a matmul in it.
 static bool isOverExperts(scf::ForallOp op) {
   if (op.getRank() != 1 || op->getNumResults() == 0 || op.getMapping())
     return false;
   return llvm::any_of(
-      op.getBody()->getOps<GroupedMatmulOp>(), [](GroupedMatmulOp matmul) {
-        return matmul.getNumGroups() == 1 && matmul.hasPureTensorSemantics();
-      });
+      op.getBody()->getOps<GroupedMatmulOp>(),
+      [](GroupedMatmulOp matmul) { return matmul.hasPureTensorSemantics(); });
 }
 
 /// The same loop with its iterations in order, behind which nothing changes.
@@ -76,7 +76,7 @@ bool mxfp4::orderForalls(Operation *root) {
   bool changed = false;
   for (scf::ForallOp op : loops) {
     scf::ForOp loop = inOrder(op);
-    if (failed(matchRaggedLoop(loop, nullptr))) {
+    if (failed(matchRaggedLoop(loop, nullptr)) && !findMappedLoop(loop)) {
       loop.erase();
       continue;
     }

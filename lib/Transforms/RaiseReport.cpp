@@ -41,7 +41,7 @@ private:
   void visitLinalg(linalg::LinalgOp op);
   void visitSplit(linalg::LinalgOp op);
   void visitDequantize(DequantizeOp op);
-  void visitLoop(scf::ForOp op);
+  void visitLoop(LoopLikeOpInterface op);
   void missed(Operation *op, StringRef name, StringRef target, const Miss &why);
   void raised(GroupedMatmulOp op);
 
@@ -175,6 +175,8 @@ static Operation *takerOf(DequantizeOp op) {
                  : isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
                        tensor::CastOp, tensor::ExtractSliceOp>(user) ||
                        OpTrait::hasElementwiseMappableTraits(user);
+    if (isa<scf::YieldOp>(user) && isa<scf::IfOp>(user->getParentOp()))
+      return user->getParentOp();
     if (!moves && !user->hasTrait<OpTrait::IsTerminator>())
       return user;
     queue.append(user->user_begin(), user->user_end());
@@ -197,14 +199,20 @@ void Reporter::visitDequantize(DequantizeOp op) {
                  "mxfp4-lower-to-linalg lowers it"});
 }
 
-void Reporter::visitLoop(scf::ForOp op) {
+void Reporter::visitLoop(LoopLikeOpInterface op) {
   const bool holdsOneGroup =
-      llvm::any_of(op.getBody()->getOps<GroupedMatmulOp>(),
+      llvm::any_of(op.getLoopRegions()[0]->getOps<GroupedMatmulOp>(),
                    [&](GroupedMatmulOp m) { return looksLikeExpert(m, op); });
+  auto loop = dyn_cast<scf::ForOp>(op.getOperation());
   Miss why;
-  if (!holdsOneGroup || succeeded(matchRaggedLoop(op, &why)))
+  if (!holdsOneGroup || (loop && succeeded(matchRaggedLoop(loop, &why))))
     return;
-  if (storesSlices(op))
+  if (!loop)
+    why = {"an iteration must multiply rows of the activations by one slice of "
+           "the weights, and store the result as the rows of an expert or as a "
+           "slice of its own",
+           "write the loop as an scf.for, of which the remark says more"};
+  else if (storesSlices(loop))
     why = {"an iteration must multiply slice i of the activations, or all of "
            "them, by one slice of the weights, and store the result itself",
            "run linalg-fuse-elementwise-ops and mxfp4-fuse-epilogue, and then "
@@ -272,8 +280,8 @@ void Reporter::visit(Operation *op) {
         {"codes are widened apart from their scales",
          "write arith.scaling_extf, or run convert-elementwise-to-linalg and "
          "linalg-fuse-elementwise-ops first"});
-  } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
-    visitLoop(loop);
+  } else if (isa<scf::ForOp, scf::ForallOp>(op)) {
+    visitLoop(cast<LoopLikeOpInterface>(op));
   } else if (auto matmul = dyn_cast<GroupedMatmulOp>(op)) {
     raised(matmul);
   }

@@ -37,6 +37,17 @@ std::optional<SmallVector<int64_t>> mxfp4::transposition(linalg::LinalgOp op) {
   return dims;
 }
 
+Value mxfp4::movedBy(Operation *op) {
+  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+  auto widen = dyn_cast<arith::ExtFOp>(op);
+  if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
+           tensor::ExtractSliceOp>(op) &&
+      !(widen && isWidening(widen.getIn().getType(), widen.getType())) &&
+      !(linalgOp && transposition(linalgOp)))
+    return {};
+  return linalgOp ? linalgOp.getDpsInputs()[0] : op->getOperand(0);
+}
+
 bool mxfp4::isDecoded(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     if (isa<DequantizeOp>(op))
@@ -44,19 +55,41 @@ bool mxfp4::isDecoded(Value value) {
     // What a body takes differs from iteration to iteration.
     if (op->getParentOfType<linalg::LinalgOp>())
       return false;
-    auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
-    auto widen = dyn_cast<arith::ExtFOp>(op);
-    if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
-             tensor::ExtractSliceOp>(op) &&
-        !(widen && isWidening(widen.getIn().getType(), widen.getType())) &&
-        !(linalgOp && transposition(linalgOp)))
+    Value moved = movedBy(op);
+    if (!moved)
       return false;
-    value = linalgOp ? linalgOp.getDpsInputs()[0] : op->getOperand(0);
+    value = moved;
   }
   return false;
 }
 
 namespace {
+
+/// A slice that is as long as a dimension begins at 0, whatever its offset is
+/// computed from: dynamic slices of StableHLO compute it for each dimension.
+struct KnownOffsets : OpRewritePattern<tensor::ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::ExtractSliceOp op,
+                                PatternRewriter &rewriter) const override {
+    SmallVector<OpFoldResult> offsets = op.getMixedOffsets();
+    bool isKnown = true;
+    for (auto [dim, size] : llvm::enumerate(op.getMixedSizes())) {
+      if (!isa<Value>(offsets[dim]) || op.getSourceType().isDynamicDim(dim) ||
+          getConstantIntValue(op.getMixedStrides()[dim]) != 1 ||
+          getConstantIntValue(size) != op.getSourceType().getDimSize(dim))
+        continue;
+      offsets[dim] = rewriter.getIndexAttr(0);
+      isKnown = false;
+    }
+    if (isKnown || !isDecoded(op.getSource()))
+      return rewriter.notifyMatchFailure(op, "no slice of weights to know");
+    rewriter.replaceOpWithNewOp<tensor::ExtractSliceOp>(
+        op, op.getType(), op.getSource(), offsets, op.getMixedSizes(),
+        op.getMixedStrides());
+    return success();
+  }
+};
 
 /// Takes slices of weights before these are moved and widened.
 struct SliceBeforeMove : OpRewritePattern<tensor::ExtractSliceOp> {
@@ -210,6 +243,7 @@ struct PadBeforeDecode : OpRewritePattern<tensor::PadOp> {
 } // namespace
 
 void mxfp4::populateRaiseSlicePatterns(RewritePatternSet &patterns) {
-  patterns.add<PadBeforeDecode, SliceBeforeMove, SliceBeforeWidening,
-               SliceBeforeCollapse, SliceOfSlice>(patterns.getContext());
+  patterns.add<KnownOffsets, PadBeforeDecode, SliceBeforeMove,
+               SliceBeforeWidening, SliceBeforeCollapse, SliceOfSlice>(
+      patterns.getContext());
 }

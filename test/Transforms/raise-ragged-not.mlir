@@ -1157,3 +1157,35 @@ func.func @low_bits_of_sizes(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
   }
   return %y#0 : tensor<?x48xbf16>
 }
+
+// A parallel loop whose iterations do more than to multiply.
+
+// CHECK-LABEL: func @parallel_with_more(
+// CHECK:         scf.forall
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @parallel_with_more(%x: tensor<4x8x64xbf16>, %c: tensor<4x48x2x16xi8>,
+    %s: tensor<4x48x2xi8>, %init: tensor<4x8x48xf32>) -> tensor<4x8x48xf32> {
+  %zeros = arith.constant dense<0.0> : tensor<8x48xf32>
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  // expected-remark@below {{'scf.forall' is not raised to one mxfp4.grouped_matmul of all its iterations: an iteration must multiply rows of the activations by one slice of the weights, and store the result as the rows of an expert or as a slice of its own; write the loop as an scf.for, of which the remark says more}}
+  %y = scf.forall (%e) in (4) shared_outs(%out = %init) -> (tensor<4x8x48xf32>) {
+    %xe = tensor.extract_slice %x[%e, 0, 0] [1, 8, 64] [1, 1, 1]
+        : tensor<4x8x64xbf16> to tensor<8x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<8x64xbf16>, tensor<48x64xbf16>)
+        outs(%zeros : tensor<8x48xf32>) -> tensor<8x48xf32>
+    %root = math.sqrt %p : tensor<8x48xf32>
+    scf.forall.in_parallel {
+      tensor.parallel_insert_slice %root into %out[%e, 0, 0] [1, 8, 48] [1, 1, 1]
+          : tensor<8x48xf32> into tensor<4x8x48xf32>
+    }
+  }
+  return %y : tensor<4x8x48xf32>
+}

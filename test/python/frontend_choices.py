@@ -80,6 +80,12 @@ def choices() -> Iterator[Variation]:
     for which in ("slt", "sge"):
         yield Variation(f"choice-select-{which}", _program(select, which))
         yield Variation(f"choice-branches-{which}", _program(branches, which))
+    turned = f"""%te = tensor.empty() : tensor<{E}x{K}x{N}xbf16>
+  %t = linalg.transpose ins(%g : {W}) outs(%te : tensor<{E}x{K}x{N}xbf16>) permutation = [0, 2, 1]
+{zeros(Y)}{generic("%x, %t", f"{X}, tensor<{E}x{K}x{N}xbf16>", "e, t, k; e, k, n; e, t, n", Y,
+                   "e, t, n, k")}"""  # fmt: skip
+    for name, text in (("select", select), ("branches", branches)):
+        yield Variation(f"choice-{name}-transposed", _program(text.replace(_CHOSEN, turned)))
     one, rows, sums = f"tensor<{N}x{K}xbf16>", f"tensor<{T}x{K}xbf16>", f"tensor<{T}x{N}xf32>"
     dense = "".join(
         f"  %{to} = tensor.extract_slice %{value}[{expert}, 0, 0] [1, {N}, {K}] [1, 1, 1] : {W}"

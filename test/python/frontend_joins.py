@@ -126,6 +126,20 @@ def _stacked(name: str) -> str:
             f"{list(shape)} : {_tensor((E, N1, K))} into {_tensor(shape)}\n")  # fmt: skip
 
 
+def _copied(name: str) -> str:
+    """The same as IREE writes it for jnp.stack."""
+    shape = (E, N1, 1, K)
+    return f"""%e{name} = tensor.empty() : {_tensor(shape)}
+  %x{name} = linalg.generic {{indexing_maps = [affine_map<(e, n, i, k) -> (e, n, k)>,
+      affine_map<(e, n, i, k) -> (e, n, i, k)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}}
+      ins(%{name} : {_tensor((E, N1, K))}) outs(%e{name} : {_tensor(shape)}) {{
+    ^bb0(%a: bf16, %o: bf16):
+      linalg.yield %a : bf16
+  }} -> {_tensor(shape)}
+"""
+
+
 def _gate_and_up() -> Iterator[Variation]:
     parts = [("%w", (E, N1, K)), ("%w2", (E, N2, K))]
     shape = (E, N1 + N2, K)
@@ -168,6 +182,19 @@ def _of_one_expert() -> Iterator[Variation]:
         product = generic("%x, %part", f"{x}, {_tensor(size)}", "t, k; n, k; t, n", y, "t, n, k")
         yield Variation(f"slice-of-one-expert-{name}",
                         function(PLAIN, expert + cut + zeros(y) + product, x, y))  # fmt: skip
+    # The offsets that StableHLO's dynamic slices compute for all dimensions.
+    clamped = _slice("%one", "%w", (2, 0, 0), one).replace("[2, 0, 0]", "[%at, %start, %start]")
+    clamped = f"""%id = tensor.extract %ids[%c0] : tensor<{T}xi32>
+  %at = arith.index_cast %id : i32 to index
+  %low = arith.maxsi %at, %c0 : index
+  %start = arith.minsi %low, %c0 : index
+  {clamped}%flat = tensor.collapse_shape %one [[0, 1], [2]] : {_tensor(one)} into {flat}
+"""
+    x, y = _tensor((T, K)), _tensor((T, N1), "f32")
+    product = generic("%x, %flat", f"{x}, {flat}", "t, k; n, k; t, n", y, "t, n, k")
+    yield Variation("slice-of-a-clamped-expert",
+                    function(PLAIN, clamped + zeros(y) + product, x, y,
+                             f", %ids: tensor<{T}xi32>"))  # fmt: skip
     two = _slice("%one", "%w", (3, 0, 0), one) + _slice("%two", "%w", (1, 0, 0), one)
     for name in ("one", "two"):
         two += (f"%f{name} = tensor.collapse_shape %{name} [[0, 1], [2]] : {_tensor(one)} into "
@@ -233,6 +260,9 @@ def joins() -> Iterator[Variation]:
 """
     text = program(_stacked("w") + _stacked("w2") + concat(stack, 2) + flat, (E, 2 * N1, K), N1)
     yield Variation("join-interleaved", text.replace("ins(%x, %joined :", "ins(%x, %joined4 :"))
+    copied = _copied("w") + _copied("w2") + inserts(stack, 2, [0, 1]) + flat
+    text = program(copied, (E, 2 * N1, K), N1)
+    yield Variation("join-copied", text.replace("ins(%x, %joined :", "ins(%x, %joined4 :"))
     experts = [("%w", (E, N1, K)), ("%w2", (E, N1, K))]
     yield Variation("join-experts", program(concat(experts, 0), (2 * E, N1, K), N1))
     yield Variation("join-along-k", program(concat(experts, 2), (E, N1, 2 * K), N1))

@@ -148,6 +148,31 @@ def matmuls() -> Iterator[Variation]:
                 ", %offsets: tensor<5xi32>",
             ),
         )
+    part, result = f"tensor<{T}x{K}xbf16>", f"tensor<{T}x{N}xf32>"
+    yield Variation(
+        "scf-forall-reversed",
+        function(
+            PLAIN,
+            f"""%none = tensor.empty() : {result}
+  %zeros = linalg.fill ins(%zero : f32) outs(%none : {result}) -> {result}
+  %init = tensor.empty() : {Y}
+  %y = scf.forall (%i) in (4) shared_outs(%o = %init) -> ({Y}) {{
+    %last = arith.constant 3 : index
+    %e = arith.subi %last, %i : index
+    %xe = tensor.extract_slice %x[%e, 0, 0] [1, {T}, {K}] [1, 1, 1] : {X} to {part}
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, {N}, {K}] [1, 1, 1] : {W} to tensor<{N}x{K}xbf16>
+    %p = linalg.matmul indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+        affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>]
+        ins(%xe, %wx : {part}, tensor<{N}x{K}xbf16>) outs(%zeros : {result}) -> {result}
+    scf.forall.in_parallel {{
+      tensor.parallel_insert_slice %p into %o[%e, 0, 0] [1, {T}, {N}] [1, 1, 1]
+          : {result} into {Y}
+    }}
+  }}""",
+            X,
+            Y,
+        ),
+    )
     masked = f"tensor<{T}x{N}xf32>"
     yield Variation(
         "masks",
