@@ -311,8 +311,9 @@ Schedule Chooser::decodersFP8(int tileRows, int tileTokens, int stages,
   schedule.sumSteps = 1;
   if (schedule.sliceSteps(0, steps).count < 2)
     schedule.sumSteps = 0;
-  // With fewer rows, many groups have none.
-  schedule.prefetchFirst = rows >= groups;
+  // In layers with fewer rows nothing was gained. A guess among 256 groups
+  // takes registers: with promoted sums and an epilogue, ptxas spills two.
+  schedule.prefetchFirst = rows >= groups && groups <= 128;
   return fit(schedule, stages);
 }
 

@@ -279,7 +279,8 @@ TEST(ChooseSchedule, SharedTilesOfFP8EndAt48Rows) {
 // With many tiles, 20 warps decode two blocks per step for few rows, tiles of
 // 128 columns share activations, and the last tiles are halves; not on an H100,
 // with few columns or groups, a list of expert ids, or where producers gather.
-// First tiles are fetched where most groups have rows.
+// First tiles are fetched, with an epilogue where most groups have rows, and of
+// up to 128 groups: ptxas spills in kernels of 256 with promoted sums.
 TEST(ChooseSchedule, ManyGroupsOfFewRowsOfFP8HaveWideTiles) {
   const Target h200 = targetFor("h200");
   for (int promotion : {0, 512})
@@ -293,7 +294,13 @@ TEST(ChooseSchedule, ManyGroupsOfFewRowsOfFP8HaveWideTiles) {
       EXPECT_EQ(schedule.tileTokens, 16) << rows << " rows";
       EXPECT_EQ(schedule.consumerWarps(), 20) << rows << " rows";
       EXPECT_TRUE(schedule.halfTiles) << rows << " rows";
-      EXPECT_EQ(schedule.prefetchFirst, rows >= 128) << rows << " rows";
+      EXPECT_TRUE(schedule.prefetchFirst) << rows << " rows";
+      Problem fused = problem;
+      fused.hasEpilogue = true;
+      EXPECT_EQ(choose(fused, {}, h200).schedule.prefetchFirst, rows >= 128)
+          << rows << " rows";
+      Problem more = sizedFP8(256, 2 * rows, 2880, promotion);
+      EXPECT_FALSE(choose(more, {}, h200).schedule.prefetchFirst);
       EXPECT_EQ(schedule.sliceSteps(0, 23).count, 3);
       EXPECT_EQ(tileRows(h100()), 64) << rows << " rows";
       problem.gathers = true;
