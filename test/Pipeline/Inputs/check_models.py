@@ -5,7 +5,9 @@ Every number of rows of every layer is asked for, for several devices, with acti
 in FP8, whose sums are fast or promoted every 512 of K. Of the answers that are one
 kind of kernel, one is assembled: the same schedule, whose K slices share steps in the same way,
 with or without a last tile of fewer columns and a last step of half a block. Each must use no
-stack, spill nothing and draw no warning from ptxas.
+stack, spill nothing and draw no warning from ptxas, with one exception: ptxas serialises some
+kernels of promoted sums of six steps, which costs them up to 1.6 % (docs/TuningLog.md, "Promoted
+sums of six steps").
 
   check_models.py [--sample N]    every Nth kind only
 """
@@ -100,6 +102,13 @@ def assemble(problem: Problem, schedule: str) -> list[str]:
     return wrong + list(found["warnings"])
 
 
+def is_known(problem: str, wrong: list[str]) -> bool:
+    """Whether all that is wrong is that ptxas serialises promoted sums of six steps."""
+    k = re.search(r"\bk=(\d+)", problem)
+    is_case = k and 640 < int(k[1]) <= 768 and "accumulation=promoted512" in problem
+    return bool(is_case) and all("(C7511)" in each for each in wrong)
+
+
 def main() -> int:
     """Print every kernel that is not clean."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -117,7 +126,7 @@ def main() -> int:
         checked = pool.map(lambda each: assemble(each[1], each[0].schedule), wanted)
         for (each, problem), wrong in zip(wanted, checked, strict=True):
             if wrong:
-                failures += 1
+                failures += not is_known(problem.spec(), wrong)
                 print(f"{each.schedule}\n  {problem.spec()}\n  " + "\n  ".join(wrong))
     print(
         f"{len(problems())} layers, {asked} ranges of rows, {len(kinds)} kinds of kernels; "
