@@ -263,8 +263,8 @@ static std::string verifyLoops(const Schedule &s, const Problem &problem) {
   if (s.sumSteps != 0 && (s.kSlices == 1 || s.overlapDecode))
     return "requires K slices without overlap_decode for sum_steps: only their "
            "loops may have different numbers of steps";
-  if (s.versionLoops && ((!s.overlapDecode && s.kSlices == 1) ||
-                         s.heightStep() == s.tileTokens))
+  if (s.versionLoops &&
+      ((!s.overlapDecode && s.kSlices == 1) || s.heightStep() == s.tileTokens))
     return "requires overlap_decode or K slices, and a token_step below the "
            "tokens of the tile, for version_loops";
   if (s.fullTilesFirst && s.tokenStep == 0)
