@@ -55,7 +55,7 @@ FP8_SUBJECTS = {
         fp8.Form(n=130, k=288, accumulation="promoted 128", output="bf16"),
         "placement=shared rows-hint=60", [9, 0, 64],
     ),
-    # So many experts that all steps of the sum over lanes decide where a group begins.
+    # With 18 experts, all steps of the sum over lanes decide where a group begins.
     "fp8, promoted, counted": (
         fp8.Form(n=132, k=288, experts=18, accumulation="promoted 128", epilogue="pairs",
                  counts="stored"),
