@@ -312,7 +312,8 @@ Schedule Chooser::decodersFP8(int tileRows, int tileTokens, int stages,
   if (schedule.sliceSteps(0, steps).count < 2)
     schedule.sumSteps = 0;
   // In layers with fewer rows nothing was gained. A guess among 256 groups
-  // takes registers: with promoted sums and an epilogue, ptxas spills two.
+  // takes registers: with promoted sums and an epilogue, ptxas spills two of
+  // them.
   schedule.prefetchFirst = rows >= groups && groups <= 128;
   return fit(schedule, stages);
 }

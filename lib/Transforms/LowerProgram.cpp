@@ -87,11 +87,12 @@ findCounting(HandOutFirstOp first, HandOutTilesOp tiles) {
   return counting;
 }
 
-/// Where the warp of a table hands out the first tile, only the thread that
-/// hands out others reads the table, and it can wait for the first tile as its
-/// other warps do. Then the CTA meets once its barriers are there, while the
-/// kernel ahead may still run, instead of when the table is there. Those of
-/// 8-bit numbers were not measured. Whether it is so.
+/// Lets the CTA meet once its barriers are there, while the kernel ahead may
+/// still run, instead of when the table is there, and returns whether it does.
+/// The table's warp must hand out the first tile: then only the thread that
+/// hands out the others reads the table, and that thread can wait for the first
+/// tile as the CTA's other warps do. Kernels of 8-bit numbers were not measured
+/// and meet late.
 static bool meetEarly(HandOutFirstOp first) {
   HandOutTilesOp tiles;
   for (Operation *user : first.getQueue().getUsers())

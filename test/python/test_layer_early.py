@@ -198,10 +198,7 @@ def test_down_waits_for_short_groups_and_for_those_beside_them(
         kernels.matmuls[name] = [compile_text(getattr(SPEC, name)(), f"schedule={TELLING}")]
     assert "down_counted" in dict(kernels.chosen(130, "ids"))
     monkeypatch.setattr("layer_cases.lazy", lambda _: kernels)
-    ids = ids_of(130)
-    if most[0] != most[1]:
-        ids[:90] = most
-        ids[90:] = np.where(ids[90:] == 4, 2, ids[90:])
+    ids = crowded(130, most, 90)
     gates = rng.random(ids.shape).astype(np.float32)
     case = Case(SPEC, 130, rng)
     check_close(case.run(file, "ids", given_ids=ids, gates=gates), case.truth_of(ids, gates))
@@ -222,10 +219,7 @@ def test_rows_of_short_groups_are_brought_and_counted(
     kernels.matmuls[name] = [compile_text(getattr(spec, name)(), f"schedule={schedule}")]
     assert name in dict(kernels.chosen(200, "ids"))
     monkeypatch.setattr("layer_cases.lazy", lambda _: kernels)
-    ids = ids_of(200)
-    if most[0] != most[1]:
-        ids[:150] = most
-        ids[150:] = np.where(ids[150:] == 4, 2, ids[150:])
+    ids = crowded(200, most, 150)
     gates = rng.random(ids.shape).astype(np.float32)
     case = Case(spec, 200, rng)
     check_close(case.run(file, "ids", given_ids=ids, gates=gates), case.truth_of(ids, gates))
@@ -269,6 +263,15 @@ def ids_of(tokens: int) -> np.ndarray:
     """Each expert in turn for the first slot, the next one for the second."""
     first = np.arange(tokens) % SPEC.experts
     return np.stack([first, (first + 1) % SPEC.experts], axis=1).astype(np.int32)
+
+
+def crowded(tokens: int, most: tuple[int, int], count: int) -> np.ndarray:
+    """As `ids_of`, but ``count`` tokens take two experts, and expert 4 none, if two are given."""
+    ids = ids_of(tokens)
+    if most[0] != most[1]:
+        ids[:count] = most
+        ids[count:] = np.where(ids[count:] == 4, 2, ids[count:])
+    return ids
 
 
 @needs_both
