@@ -77,6 +77,18 @@ def test_models_and_their_parts() -> None:
     assert chosen(*again) == chosen("--model", "kimi-k3", "--tensor-parallel", "8", "--top", "2")
 
 
+def test_large_matmuls_have_short_graphs() -> None:
+    def launches(*words: str) -> int:
+        return len(chosen(*words)[0].routes())
+
+    assert launches("--experts", "128", "--layer", "gate_up", "--tokens", "256") == 16
+    assert launches("--experts", "32", "--layer", "down", "--tokens", "8192") == 4
+    large = ("--experts", "896", "--n", "6144", "--k", "3584", "--top", "16")
+    assert launches(*large, "--tokens", "1") == 16
+    assert launches(*large, "--tokens", "16") == 8
+    assert launches(*large, "--tokens", "256") == 2
+
+
 def test_given_counts(tmp_path: Path) -> None:
     shape = ("--experts", "4", "--n", "64", "--k", "64")
     (case,) = chosen(*shape, "--counts", "5,0,3,8")

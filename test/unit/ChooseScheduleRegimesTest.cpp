@@ -202,6 +202,12 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
     expected.prefetchFirst = choice.schedule.prefetchFirst;
     EXPECT_TRUE(expected == choice.schedule);
   }
+  // Lanes that count the tiles of more groups spill registers.
+  for (int64_t groups : {512, 513, 896, 1024})
+    EXPECT_EQ(choose({groups, groups, 6144, 3584, 16}, {}, h200)
+                  .schedule.prefetchFirst,
+              groups <= 512)
+        << groups << " groups";
   // Gathered rows of one token: 180 tiles of 128 columns for 132 SMs. With half
   // as many columns they are one wave, with twice as many three.
   for (const auto &[n, slices] : {std::pair(5760, 6), {2880, 3}, {11520, 3}}) {

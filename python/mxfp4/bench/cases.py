@@ -22,6 +22,10 @@ SUMS = {"fp8": "promoted512", "fp8 fast": "fast"}
 MOST_LAUNCHES = 16
 """In a graph; more copies of the weights than that are never read."""
 
+LONGEST = 20 * 2**30
+"""Bytes that more than two launches of a graph move together, at most: five milliseconds of an
+H200's memory. In longer turns a clock falls to what the power of one column leaves it."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -60,7 +64,8 @@ class Case:
     def launches(self) -> int:
         """Launches in a graph, each with other experts or other weights."""
         work = max(self.tokens, self.rows // TOP)
-        return MOST_LAUNCHES if work <= 256 else 8 if work <= 1024 else 4
+        most = MOST_LAUNCHES if work <= 256 else 8 if work <= 1024 else 4
+        return max(2, min(most, int(LONGEST // self.traffic())))
 
     @property
     def flops(self) -> float:

@@ -3,11 +3,11 @@
 
 Every number of rows of every layer is asked for, for several devices, with activations in bf16 and
 in FP8, whose sums are fast or promoted every 512 of K. Of the answers that are one
-kind of kernel, one is assembled: the same schedule, whose K slices share steps in the same way,
-with or without a last tile of fewer columns and a last step of half a block. Each must use no
-stack, spill nothing and draw no warning from ptxas, with one exception: ptxas serialises some
-kernels of promoted sums of six steps, which costs them up to 1.6 % (docs/TuningLog.md, "Promoted
-sums of six steps").
+kind of kernel, one is assembled: the same schedule for as many groups, whose tiles each lane counts,
+and K slices that share steps in the same way, with or without a last tile of fewer columns and a
+last step of half a block. Each must use no stack, spill nothing and draw no warning from ptxas,
+with one exception: ptxas serialises some kernels of promoted sums of six steps, which costs them
+up to 1.6 % (docs/TuningLog.md, "Promoted sums of six steps").
 
   check_models.py [--sample N]    every Nth kind only
 """
@@ -41,6 +41,7 @@ class Kind(NamedTuple):
     """What makes code of one schedule different, whatever the sizes."""
 
     schedule: str
+    groups: int
     accumulation: str
     are_slices_alike: bool
     odd_steps: bool
@@ -60,6 +61,7 @@ def kind(problem: Problem, schedule: str) -> Kind:
     steps = -(-problem.k // step)
     return Kind(
         schedule,
+        problem.experts,
         problem.accumulation,
         steps % number(schedule, "k_slices") == 0,
         bool(steps % 2),
