@@ -146,45 +146,56 @@ std::optional<Pick> Chooser::pickNarrow(int64_t mean, double least) const {
   return best;
 }
 
-/// Rows per group from which and up to which a kernel tells short groups. With
-/// 96, a layer of 128 experts took 1.02 times as long under uniform routing,
-/// and 0.97 under Zipf's; with 160, a matmul took 1.01 to 1.02 times as long
-/// under the model of trained routers, and 0.93 under Zipf's.
-constexpr int64_t kFewestToTell = 112, kMostToTell = 144;
-/// What short groups have at most, the height of the other tiles, and the
-/// stages of both, which are all that fit.
-constexpr int kShortRows = 64, kBesideTokens = 176;
-constexpr int kShortStages = 4, kBesideStages = 6;
-/// Waves of tiles under uniform routing, from which on a kernel with three
-/// programs begins no later. With eight, layers took 0.99 to 1.024 times as
-/// long, with 26 0.96 to 1.002.
-constexpr int64_t kWavesToTell = 12;
+/// Where a kernel tells short groups: rows per group and waves of its tiles
+/// under uniform routing, from which and up to which it does; the height of
+/// tiles beside short groups, and whether these may cover more columns.
+struct Telling {
+  int64_t fewestRows, mostRows, fewestWaves, mostWaves;
+  int besideTokens;
+  bool mayPad;
+};
+/// Where a warp brings rows. With 96 rows, a layer of 128 experts took 1.02
+/// times as long under uniform routing, and 0.97 under Zipf's. With eight
+/// waves, layers took 0.99 to 1.024 times as long, with 26 0.96 to 1.002. With
+/// 2880 columns, where tiles of 128 cover 64 more, the model of trained routers
+/// took 1.03 times as long.
+constexpr Telling kTellsBrought = {112, 144, 12, INT64_MAX, 176, false};
+/// In matmuls alone. In seven cases uniform routing took 0.997 to 1.005 times
+/// as long, Zipf's 0.91 to 0.98 and the model of trained routers 0.91 to 1.004;
+/// with 160 rows 0.99, 1.03 and 1.01.
+constexpr Telling kTellsAlone = {96, 144, 4, 12, 192, true};
+/// What short groups have at most, and the stages of both programs, which are
+/// all that fit; with many groups the others' are fewer.
+constexpr int kShortRows = 64, kShortStages = 4;
+constexpr int kBesideStages = 6, kFewestBesideStages = 5;
 
 /// Where the routing leaves many groups with few rows, whose decoding would
 /// leave the tensor cores idle, these are multiplied beside the others.
-/// Measured on an H200. Slow tensor cores would not be idle. Only where a warp
-/// brings rows: elsewhere layers took up to 1.02 times as long under uniform
-/// routing, and matmuls alone as much under the model of trained routers.
+/// Measured on an H200. Slow tensor cores would not be idle. Layers whose rows
+/// are not brought took up to 1.02 times as long under uniform routing.
 Schedule Chooser::tellingShortGroups(Schedule schedule, int64_t mean) const {
-  if (mean < kFewestToTell || mean > kMostToTell || groups == 1 ||
-      !problem.through || !outrunsDecode() || !hasSpareRegisters() ||
+  const Telling &where = problem.through ? kTellsBrought : kTellsAlone;
+  const int64_t all = waves(double(groups), schedule.tileRows);
+  if (groups == 1 || !outrunsDecode() || !hasSpareRegisters() ||
       problem.gathers || target.device.tensorOps < kTensorOps ||
       problem.activations != NumberType::BF16 ||
-      schedule.producerRegisters == 0 || schedule.tileTokens >= kBesideTokens ||
-      waves(double(groups), schedule.tileRows) < kWavesToTell)
+      (!problem.through && (problem.hasEpilogue || problem.olderInputs)) ||
+      schedule.producerRegisters == 0 ||
+      schedule.tileTokens >= where.besideTokens || mean < where.fewestRows ||
+      mean > where.mostRows || all < where.fewestWaves || all > where.mostWaves)
     return schedule;
   Schedule telling = schedule;
   telling.shortTo = kShortRows;
   telling.shortStages = kShortStages;
-  telling.besideTokens = kBesideTokens;
+  telling.besideTokens = where.besideTokens;
   telling.besideStages = kBesideStages;
-  // Narrower tiles may pad more columns: with 2880, where they do, the model of
-  // trained routers took 1.03 times as long.
   const Schedule beside = telling.besideProgram();
-  if (beside.columnTiles(problem.n) * beside.tileRows >
-      schedule.columnTiles(problem.n) * schedule.tileRows)
+  if (!where.mayPad && beside.columnTiles(problem.n) * beside.tileRows >
+                           schedule.columnTiles(problem.n) * schedule.tileRows)
     return schedule;
   // Many groups have large tables.
+  while (telling.besideStages > kFewestBesideStages && !fits(telling))
+    --telling.besideStages;
   return fits(telling) ? telling : schedule;
 }
 
@@ -198,7 +209,15 @@ Pick Chooser::pickMany(int64_t rows) const {
   const Height height = heightOfMany(mean, 192);
   if (std::optional<Pick> narrow = pickNarrow(mean, height.cost))
     return *narrow;
-  return {tellingShortGroups(wgmma(192, height.tokens, 16, 12), mean),
+  const Schedule schedule =
+      tellingShortGroups(wgmma(192, height.tokens, 16, 12), mean);
+  if (schedule.shortTo != 0)
+    return {
+        schedule,
+        "many rows per group: compute bound, three warpgroups share the "
+        "tokens of tiles that fill the SMs; where many groups have at most "
+        "64 rows, one of the warpgroups multiplies these beside the others"};
+  return {schedule,
           "many rows per group: compute bound, three warpgroups share the "
           "tokens of tiles that fill the SMs"};
 }

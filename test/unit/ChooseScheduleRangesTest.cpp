@@ -191,6 +191,8 @@ TEST(ChooseSchedule, TheTightestTilesHaveNoEpilogue) {
           plain.halfTiles &= fused.halfTiles;
           EXPECT_FALSE(fused.prefetchFirst);
           plain.prefetchFirst = false;
+          // Or tells short groups.
+          plain = plain.withoutShort();
           if (fused.kSlices == 2 && fused.tileTokens == 72) {
             EXPECT_EQ(fused.tileRows, 192);
             EXPECT_TRUE(mean >= 55 && mean <= 56) << mean;

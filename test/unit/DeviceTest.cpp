@@ -148,9 +148,11 @@ TEST(Device, FastMemoryIsMetByMoreWarps) {
   }
   Target h200 = defaultTarget();
   h200.device = device("h200");
+  // But for short groups, which take a device whose memory outruns decoding.
   for (int64_t rows : {2048, 4096, 32768})
     EXPECT_TRUE(
-        chooseSchedule({32, 32, 5760, 2880, rows}, h200).schedule ==
+        chooseSchedule({32, 32, 5760, 2880, rows}, h200)
+            .schedule.withoutShort() ==
         chooseSchedule({32, 32, 5760, 2880, rows}, defaultTarget()).schedule);
 }
 

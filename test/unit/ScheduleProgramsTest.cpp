@@ -220,6 +220,48 @@ TEST(Schedule, KernelsForAHundredRowsPerGroupTellShortGroups) {
   EXPECT_FALSE(tells(brings(32, 128), h200));
 }
 
+// A matmul alone in a few waves gains under Zipf's routing and under the model
+// of trained routers.
+TEST(Schedule, MatmulsAloneTellShortGroupsInFewWaves) {
+  const Target h200 = targetFor("h200");
+  const auto tells = [](const Problem &problem, const Target &target) {
+    const ScheduleChoice choice = choose(problem, {}, target);
+    EXPECT_EQ(verifySchedule(choice.schedule, problem, target), "");
+    const bool found = choice.schedule.shortTo != 0;
+    EXPECT_EQ(choice.reason.find("at most 64 rows") != std::string::npos,
+              found);
+    return found;
+  };
+  for (int64_t groups : {16, 32, 48})
+    for (int64_t rows : {96, 112, 128, 144})
+      EXPECT_TRUE(tells(sized(groups, groups * rows), h200))
+          << groups << " groups of " << rows;
+  for (int64_t rows : {64, 80, 160, 1024})
+    EXPECT_FALSE(tells(sized(32, 32 * rows), h200)) << rows;
+  // Two waves, and fifteen.
+  for (int64_t groups : {8, 64, 128})
+    EXPECT_FALSE(tells(sized(groups, groups * 128), h200)) << groups;
+  for (const char *other : {"h100-sxm", "h20"})
+    EXPECT_FALSE(tells(sized(32, 4096), targetFor(other))) << other;
+  // Parts of layers.
+  for (bool Problem::*field :
+       {&Problem::hasEpilogue, &Problem::olderInputs, &Problem::gathers}) {
+    Problem problem = sized(32, 4096);
+    problem.*field = true;
+    EXPECT_FALSE(tells(problem, h200));
+  }
+  // Tiles of 128 columns may cover 64 more; many groups leave fewer stages.
+  Problem problem = sized(32, 4096);
+  problem.n = 2880;
+  EXPECT_TRUE(tells(problem, h200));
+  EXPECT_EQ(choose(problem, {}, h200).schedule.besideTokens, 192);
+  EXPECT_EQ(choose(problem, {}, h200).schedule.besideStages, 6);
+  problem = sized(512, 65536);
+  problem.n = 576;
+  EXPECT_TRUE(tells(problem, h200));
+  EXPECT_EQ(choose(problem, {}, h200).schedule.besideStages, 5);
+}
+
 TEST(Schedule, WhatIsAcceptedHasWideTilesThatAre) {
   int accepted = 0;
   for (int rows : {64, 128, 192, 256, 384})
