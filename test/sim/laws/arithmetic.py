@@ -133,12 +133,19 @@ def bit_laws():
         ["int"],
     )
     elementwise("mov-pack64", "mov.b64 {d}, {{{a}, {b}}};", ["b32", "b32"], "b64", ["int"] * 2)
-    for b, suffix in [(32, ""), (16, "-b16")]:
+    for t, suffix in [
+        ("b32", ""),
+        ("b16", "-b16"),
+        ("b64", "-b64"),
+        ("f32", "-f32"),
+        ("f64", "-f64"),
+    ]:
+        # Bits are chosen: those of any NaN stay as they are.
         elementwise(
             f"selp{suffix}",
-            f"setp.lt.u{b} %p2, {{a}}, {{b}}; selp.b{b} {{d}}, {{a}}, {{c}}, %p2;",
-            [f"u{b}"] * 3,
-            f"b{b}",
+            f"setp.lt.u{bits(t)} %p2, {{a}}, {{b}}; selp.{t} {{d}}, {{a}}, {{c}}, %p2;",
+            [f"u{bits(t)}"] * 3,
+            t,
             ["int"] * 3,
         )
     elementwise(

@@ -3,6 +3,9 @@
 
 from kit import bits, elementwise
 
+COMPARISONS = ["eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu", "leu", "gtu", "geu"]
+COMPARISONS += ["num", "nan"]
+
 
 def float_laws():
     f = ["f32", "f32", "f32"]
@@ -54,32 +57,30 @@ def float_laws():
     elementwise("neg-f32", "neg.f32 {d}, {a};", ["f32"], "f32", f)
     elementwise("abs-f32", "abs.f32 {d}, {a};", ["f32"], "f32", f)
     elementwise("copysign-f32", "copysign.f32 {d}, {a}, {b};", ["f32"] * 2, "f32", f)
-    for c in [
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-        "equ",
-        "neu",
-        "ltu",
-        "leu",
-        "gtu",
-        "geu",
-        "num",
-        "nan",
-    ]:
+    for c in COMPARISONS:
         elementwise(f"setp-{c}-f32", f"setp.{c}.f32 {{d}}, {{a}}, {{b}};", ["f32"] * 2, "pred", f)
-    for op in ["ex2", "lg2", "rcp", "rsqrt", "sqrt", "sin", "cos"]:
-        elementwise(
-            f"{op}-approx-f32",
-            f"{op}.approx.ftz.f32 {{d}}, {{a}};",
-            ["f32"],
-            "f32",
-            ["near"],
-            compare="f32:4e-6",
-        )
+    # How far PTX lets a GPU's result be from the true one. The interpreter's is the true one,
+    # rounded.
+    distances = {
+        "ex2": "ulps:2",
+        "lg2": "f32:3e-7",
+        "rcp": "ulps:1",
+        "rsqrt": "ulps:2",
+        "sqrt": "ulps:2",
+        "sin": "f32:4e-6",
+        "cos": "f32:4e-6",
+    }
+    for op, compare in distances.items():
+        elementwise(f"{op}-approx-f32", f"{op}.approx.ftz.f32 {{d}}, {{a}};", ["f32"], "f32",
+                    ["near"], compare=compare)  # fmt: skip
+    # Subnormal numbers count in these.
+    for kinds in [["near"] * 2, f]:
+        suffix = "-near" if kinds is not f else ""
+        for op in ["lg2", "sqrt", "rsqrt"]:
+            elementwise(f"{op}-approx-f32-unflushed{suffix}", f"{op}.approx.f32 {{d}}, {{a}};",
+                        ["f32"], "f32", kinds, compare=distances[op])  # fmt: skip
+        elementwise(f"div-full-f32{suffix}", "div.full.f32 {d}, {a}, {b};", ["f32"] * 2, "f32",
+                    kinds, compare="ulps:2")  # fmt: skip
     elementwise(
         "tanh-approx-f32", "tanh.approx.f32 {d}, {a};", ["f32"], "f32", ["near"], compare="f32:1e-3"
     )
@@ -96,6 +97,8 @@ def float_laws():
             f"{op}-rn-f64", f"{op}.rn.f64 {{d}}, {{a}}, {{b}};", ["f64"] * 2, "f64", ["f64"] * 2
         )
     elementwise("fma-rn-f64", "fma.rn.f64 {d}, {a}, {b}, {c};", ["f64"] * 3, "f64", ["f64"] * 3)
+    for op in ["min", "max"]:
+        elementwise(f"{op}-f64", f"{op}.f64 {{d}}, {{a}}, {{b}};", ["f64"] * 2, "f64", ["f64"] * 2)
     for t, k in [("bf16", "bf"), ("bf16x2", "bf"), ("f16", "hf"), ("f16x2", "hf")]:
         for op in ["add", "sub", "mul"]:
             elementwise(f"{op}-rn-{t}", f"{op}.rn.{t} {{d}}, {{a}}, {{b}};", [t] * 2, t, [k] * 2)
@@ -108,8 +111,8 @@ def float_laws():
             elementwise(f"{op}-NaN-{t}", f"{op}.NaN.{t} {{d}}, {{a}}, {{b}};", [t] * 2, t, [k] * 2)
         elementwise(f"neg-{t}", f"neg.{t} {{d}}, {{a}};", [t], t, [k])
         elementwise(f"abs-{t}", f"abs.{t} {{d}}, {{a}};", [t], t, [k])
-    for t, k in [("bf16", "bf"), ("f16", "hf")]:
-        for c in ["eq", "ne", "lt", "geu", "nan"]:
+    for t, k in [("bf16", "bf"), ("f16", "hf"), ("f64", "f64")]:
+        for c in COMPARISONS:
             elementwise(
                 f"setp-{c}-{t}", f"setp.{c}.{t} {{d}}, {{a}}, {{b}};", [t] * 2, "pred", [k] * 2
             )
@@ -152,6 +155,9 @@ def convert_laws():
         cvt("rzi", a, "f64", "f64")
         cvt("rzi", a, "f16", "hf")
         cvt("rzi", a, "bf16", "bf")
+    # Of 32 bits, the low 8 with their sign.
+    elementwise("cvt-s8-s32", "cvt.s8.s32 {d}, {a};", ["s32"], "b32", ["int"])
+    elementwise("cvt-s16-s8", "cvt.s16.s8 {d}, {a};", ["s8"], "b16", ["int"])
     for r in ["rn", "rz"]:
         cvt(r, "bf16", "f32", "f32")
         cvt(r, "f16", "f32", "f32")

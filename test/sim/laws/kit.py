@@ -148,15 +148,16 @@ START:
 TWO_BLOCKS = "\n.explicitcluster\n.reqnctapercluster 2, 1, 1\n"
 
 
-def block_law(name, text, words=1, block=32, n=None, directives="", grid=1, zero=False):
-    """Thread t stores %r30, %r31, ... `block` words apart, at word t of its block's part."""
+def block_law(name, text, words=1, block=32, n=None, directives="", grid=1, zero=False, rest=0):
+    """Thread t stores %r30, %r31, ... `block` words apart, at word t of its block's part; `rest`
+    bytes follow all parts."""
     body = REGS + ADDR + SLOT
     if grid > 1:
         body += f"  mov.u32 %r9, %ctaid.x;\n  mul.wide.u32 %d9, %r9, {4 * block * words};\n"
         body += "  add.s64 %d5, %d5, %d9;\n"
     body += text
     body += "".join(f"  st.global.b32 [%d5+{4 * block * j}], %r{30 + j};\n" for j in range(words))
-    out = {"out": 4 * block * words * grid, **({"zero": True} if zero else {})}
+    out = {"out": 4 * block * words * grid + rest, **({"zero": True} if zero else {})}
     law(name, body + "  ret;\n", INOUT, [arg_in(BYTES), out], grid=grid, block=block,
         module=TILE.format(n=n or 16 * block), directives=directives)  # fmt: skip
 

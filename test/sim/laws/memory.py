@@ -75,7 +75,7 @@ END:
 
 
 def memory_laws():
-    for t in ["u8", "s8", "u16", "s16", "b32", "b64"]:
+    for t in ["u8", "s8", "u16", "s16", "u32", "s32", "b32", "b64"]:
         b = bits(t)
         reg = "%d8" if b == 64 else "%r3"
         store = "st.global.b64 [%d7], %d8" if b == 64 else "st.global.b32 [%d7], %r3"
@@ -93,6 +93,18 @@ def memory_laws():
 """
         )
         law(f"ld-global-{t}", body, INOUT, [arg_in("inputs/bytes.bin"), arg_out(256)])
+    law(
+        "st-global-b8",
+        REGS
+        + ADDR
+        + """  st.global.b32 [%d5], 0;
+  cvt.u16.u32 %h1, %r2;
+  st.global.b8 [%d5+1], %h1;
+  ret;
+""",
+        INOUT,
+        [arg_in("inputs/bytes.bin"), arg_out(128)],
+    )
     for v, t, n in [
         ("v2", "b32", 2),
         ("v4", "b32", 4),

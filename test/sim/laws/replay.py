@@ -6,7 +6,8 @@
 
 LIBRARY is libmxfp4-sim.so. Laws of the manifest must run without a finding, and
 where recorded.json has them their outputs must agree: bit for bit, or within
-the relative distance that the manifest allows. Laws in exceptions.json are
+the distance that the manifest allows: "f32:X" is relative, and of results below
+one absolute; "ulps:N" is in units in the last place. Laws in exceptions.json are
 compared and reported, but do not fail: each entry says why it differs.
 """
 
@@ -122,6 +123,22 @@ def run(lib, module, law):
     return [data[n].raw for n, arg in enumerate(law["args"]) if "out" in arg], found
 
 
+def place(bits):
+    """Where a float is among all floats; both zeros are at one place."""
+    return bits if bits < 1 << 31 else (1 << 31) - bits
+
+
+def apart(got, want, most):
+    """Floats that are more than `most` units in the last place apart; one NaN is as another."""
+    bad = []
+    for i in range(0, len(want) & ~3, 4):
+        g, w = struct.unpack_from("<I", got, i)[0], struct.unpack_from("<I", want, i)[0]
+        nan = [b & 0x7FFFFFFF > 0x7F800000 for b in (g, w)]
+        if nan[0] != nan[1] or (not any(nan) and abs(place(g) - place(w)) > most):
+            bad.append((i // 4, f"{g:08x}", f"{w:08x}"))
+    return bad
+
+
 def differences(compare, got, want):
     """Indices and values of the 32-bit words (or bytes) that disagree."""
     if compare == "exact":
@@ -132,7 +149,10 @@ def differences(compare, got, want):
             if got[i : i + 4] != want[i : i + 4]
         ]
         return bad or ([(0, "length", "length")] if len(got) != len(want) else [])
-    tolerance = float(compare.split(":")[1])
+    how, distance = compare.split(":")
+    tolerance = float(distance)
+    if how == "ulps":
+        return apart(got, want, int(distance))
     bad = []
     for i in range(0, len(want) & ~3, 4):
         g, w = struct.unpack_from("<f", got, i)[0], struct.unpack_from("<f", want, i)[0]

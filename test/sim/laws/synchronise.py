@@ -104,6 +104,80 @@ def fence_laws():
         )
 
 
+def proxy_laws():
+    """Global memory that threads write and bulk copies read, and the other way round."""
+    # The neighbour warp's words, from global memory to shared memory.
+    copy = """  cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes
+    [%r4], [%d2+{at}], 512, [%r10];"""
+    block_law(
+        "proxy-fence-global",
+        "  st.global.b32 [%d5+512], %r2;\n  fence.proxy.async.global;\n  bar.sync 0;\n"
+        + BULK.format(copy=copy.format(at=512))
+        + "  xor.b32 %r6, %r5, 128;\n  ld.shared.b32 %r30, [%r6];\n",
+        block=128,
+        rest=512,
+    )
+    # Between blocks: what the first writes, the second's copy reads.
+    block_law(
+        "message-proxy-fence-load",
+        """  ld.param.u64 %d10, [out];
+  mov.u32 %r3, %ctaid.x;
+  mov.b32 %r30, %r2;
+  setp.ne.u32 %p4, %r3, 0;
+  @%p4 bra READ;
+  st.global.b32 [%d5+1024], %r2;
+  bar.sync 0;
+  setp.ne.u32 %p2, %r1, 0;
+  @%p2 bra DONE;
+  red.release.gpu.global.add.u32 [%d10+1536], 1;
+  bra.uni DONE;
+READ:
+  ld.acquire.gpu.global.b32 %r6, [%d10+1536];
+  setp.eq.u32 %p2, %r6, 0;
+  @%p2 bra READ;
+  fence.proxy.async.global;
+"""
+        + BULK.format(copy=copy.format(at=1024))
+        + "  ld.shared.b32 %r30, [%r5];\nDONE:\n",
+        block=128,
+        grid=2,
+        zero=True,
+        rest=516,
+    )
+    # What the first block's copy writes, threads of the second one read.
+    block_law(
+        "message-proxy-fence-store",
+        """  ld.param.u64 %d10, [out];
+  mov.u32 %r3, %ctaid.x;
+  mov.b32 %r30, %r2;
+  setp.ne.u32 %p4, %r3, 0;
+  @%p4 bra READ;
+  st.shared.b32 [%r5], %r2;
+  fence.proxy.async.shared::cta;
+  bar.sync 0;
+  setp.ne.u32 %p2, %r1, 0;
+  @%p2 bra DONE;
+  cp.async.bulk.global.shared::cta.bulk_group [%d10+1024], [%r4], 512;
+  cp.async.bulk.commit_group;
+  cp.async.bulk.wait_group 0;
+  fence.proxy.async.global;
+  fence.acq_rel.gpu;
+  atom.global.add.u32 %r7, [%d10+1536], 1;
+  bra.uni DONE;
+READ:
+  ld.acquire.gpu.global.b32 %r6, [%d10+1536];
+  setp.eq.u32 %p2, %r6, 0;
+  @%p2 bra READ;
+  ld.global.b32 %r30, [%d5+512];
+DONE:
+""",
+        block=128,
+        grid=2,
+        zero=True,
+        rest=516,
+    )
+
+
 def message(name, publish, look, fence):
     """Block 0 writes its words and raises a flag; block 1 waits and copies them."""
     law(
@@ -261,6 +335,14 @@ def policy_laws():
 """,
         words=3,
     )
+    # Nothing waits for what is fetched into L2.
+    block_law(
+        "bulk-prefetch",
+        """  setp.eq.u32 %p1, %r1, 0;
+  @%p1 cp.async.bulk.prefetch.L2.global [%d1+4096], 4096;
+  ld.global.b32 %r30, [%d4+4096];
+""",
+    )
     for op in ["ca", "cg", "cs", "cv"]:
         store = {"ca": "wb", "cg": "cg", "cs": "cs", "cv": "wt"}[op]
         block_law(
@@ -339,6 +421,7 @@ def synchronise_laws():
     """Barriers, fences, mbarriers, cache policies, control."""
     barrier_laws()
     fence_laws()
+    proxy_laws()
     mbarrier_laws()
     policy_laws()
     control_laws()
