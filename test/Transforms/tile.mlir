@@ -177,11 +177,13 @@ func.func @room(%x: memref<?x384xbf16>,
 // Where K slices can have tiles of their own side by side, a kernel has a second
 // program for that: tiles of 3 x 128 rows, all of K, six stages in the same memory
 // in front of the same table. The kernel runs it where three times its waves are
-// no more than those of tiles that the slices share: two columns against four.
+// no more than 17/16 of those of tiles that the slices share: two columns against
+// four.
 
 // CHECK-LABEL: gpu.func @mxfp4_side_by_side
 // CHECK-SAME:    known_block_size = array<i32: 896, 1, 1>
 // CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG:     %[[C16:.*]] = arith.constant 16 : index
 // CHECK:         %[[TABLE:.*]] = mxfp4.shared_buffer at {{.*}} : memref<7xi32,
 // CHECK:         %[[CTAS:.*]] = gpu.grid_dim x
 // CHECK-NEXT:    %[[TALL:.*]] = mxfp4.tile_count %[[TABLE]] groups 2 columns 2
@@ -189,7 +191,9 @@ func.func @room(%x: memref<?x384xbf16>,
 // CHECK-NEXT:    %[[TIME:.*]] = arith.muli %[[WAVES]], %[[C3]]
 // CHECK-NEXT:    %[[TILES:.*]] = mxfp4.tile_count %[[TABLE]] groups 2 columns 4
 // CHECK-NEXT:    %[[SHARED:.*]] = arith.ceildivui %[[TILES]], %[[CTAS]]
-// CHECK-NEXT:    %[[NOTMORE:.*]] = arith.cmpi ule, %[[TIME]], %[[SHARED]]
+// CHECK-NEXT:    %[[MORE:.*]] = arith.divui %[[SHARED]], %[[C16]]
+// CHECK-NEXT:    %[[MOST:.*]] = arith.addi %[[SHARED]], %[[MORE]]
+// CHECK-NEXT:    %[[NOTMORE:.*]] = arith.cmpi ule, %[[TIME]], %[[MOST]]
 // CHECK-NEXT:    scf.if %[[NOTMORE]] {
 // CHECK:           mxfp4.for_tiles {{.*}} in %[[TABLE]] {{.*}} columns 2 {schedule = #mxfp4.schedule<instruction = wgmma, rows = 384, tokens = 64, warps_rows = 24, warps_tokens = 1,
 // CHECK:             mxfp4.shared_buffer at {{.*}} : memref<6x64x64xbf16,

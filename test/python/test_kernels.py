@@ -91,7 +91,8 @@ def test_k_slices_take_tiles_side_by_side_where_that_takes_no_more_rounds(
         )  # fmt: skip
         together.append("barrier.sync" not in run.statistics["by_opcode"])
         rounds = -(-row_tiles * columns // multiprocessors)
-        assert together[-1] == (slices * -(-row_tiles * tall // multiprocessors) <= rounds)
+        most = rounds + rounds // 16
+        assert together[-1] == (slices * -(-row_tiles * tall // multiprocessors) <= most)
     assert set(together) == {True, False}
 
 

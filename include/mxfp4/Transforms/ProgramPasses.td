@@ -34,7 +34,8 @@ def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
 
     A schedule that is `side_by_side` makes a kernel with two loops over tiles in
     the branches of a choice. The kernel takes tiles as tall as all slices together if
-    these need at most 1/S as many waves as tiles that S slices share.
+    these need at most 1/S as many waves as tiles that S slices share, or 17/16 of
+    that where the slices' tiles need 16 waves or more.
 
     A schedule with `wide_from` makes a kernel with two kinds of tiles, each with a
     table and a loop of its own. Groups with at least `wide_from` rows come first, in
