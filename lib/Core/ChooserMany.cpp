@@ -146,56 +146,68 @@ std::optional<Pick> Chooser::pickNarrow(int64_t mean, double least) const {
   return best;
 }
 
-/// Where a kernel tells short groups: rows per group and waves of its tiles
-/// under uniform routing, from which and up to which it does; the height of
-/// tiles beside short groups, and whether these may cover more columns.
+/// Where a kernel tells short groups: where a warp brings rows, or in matmuls
+/// alone; with rows per group and waves of its tiles under uniform routing from
+/// which and up to which it does. Then the height of tiles beside short groups,
+/// and whether these may cover more columns.
 struct Telling {
+  bool isBrought;
   int64_t fewestRows, mostRows, fewestWaves, mostWaves;
   int besideTokens;
   bool mayPad;
 };
-/// Where a warp brings rows. With 96 rows, a layer of 128 experts took 1.02
+
+/// Where a warp brings rows: with 96 rows, a layer of 128 experts took 1.02
 /// times as long under uniform routing, and 0.97 under Zipf's. With eight
 /// waves, layers took 0.99 to 1.024 times as long, with 26 0.96 to 1.002. With
 /// 2880 columns, where tiles of 128 cover 64 more, the model of trained routers
 /// took 1.03 times as long.
-constexpr Telling kTellsBrought = {112, 144, 12, INT64_MAX, 176, false};
-/// In matmuls alone. In seven cases uniform routing took 0.997 to 1.005 times
-/// as long, Zipf's 0.91 to 0.98 and the model of trained routers 0.91 to 1.004;
-/// with 160 rows 0.99, 1.03 and 1.01.
-constexpr Telling kTellsAlone = {96, 144, 4, 12, 192, true};
+///
+/// In matmuls alone of up to twelve waves uniform routing took 0.997 to 1.005
+/// times as long, Zipf's 0.91 to 0.98 and the model of trained routers 0.91 to
+/// 1.004, in seven cases; with 160 rows 0.99, 1.03 and 1.01. With more waves
+/// 0.998 to 1.000, 0.92 to 0.94 and 0.93 to 0.996; but the model took 1.03
+/// times as long with 15 waves and 128 rows, and 1.02 with 30 waves and 144
+/// rows, and with 2880 columns.
+constexpr std::array<Telling, 4> kTelling = {
+    {{true, 112, 144, 12, INT64_MAX, 176, false},
+     {false, 96, 144, 4, 12, 192, true},
+     {false, 96, 112, 13, INT64_MAX, 192, false},
+     {false, 113, 128, 24, INT64_MAX, 192, false}}};
 /// What short groups have at most, and the stages of both programs, which are
-/// all that fit; with many groups the others' are fewer.
-constexpr int kShortRows = 64, kShortStages = 4;
-constexpr int kBesideStages = 6, kFewestBesideStages = 5;
+/// all that fit.
+constexpr int kShortRows = 64, kShortStages = 4, kBesideStages = 6;
 
 /// Where the routing leaves many groups with few rows, whose decoding would
 /// leave the tensor cores idle, these are multiplied beside the others.
 /// Measured on an H200. Slow tensor cores would not be idle. Layers whose rows
 /// are not brought took up to 1.02 times as long under uniform routing.
 Schedule Chooser::tellingShortGroups(Schedule schedule, int64_t mean) const {
-  const Telling &where = problem.through ? kTellsBrought : kTellsAlone;
-  const int64_t all = waves(double(groups), schedule.tileRows);
   if (groups == 1 || !outrunsDecode() || !hasSpareRegisters() ||
       problem.gathers || target.device.tensorOps < kTensorOps ||
       problem.activations != NumberType::BF16 ||
       (!problem.through && (problem.hasEpilogue || problem.olderInputs)) ||
-      schedule.producerRegisters == 0 ||
-      schedule.tileTokens >= where.besideTokens || mean < where.fewestRows ||
-      mean > where.mostRows || all < where.fewestWaves || all > where.mostWaves)
+      schedule.producerRegisters == 0)
+    return schedule;
+  const int64_t all = waves(double(groups), schedule.tileRows);
+  const auto *where =
+      std::find_if(kTelling.begin(), kTelling.end(), [&](const Telling &each) {
+        return each.isBrought == problem.through && mean >= each.fewestRows &&
+               mean <= each.mostRows && all >= each.fewestWaves &&
+               all <= each.mostWaves && schedule.tileTokens < each.besideTokens;
+      });
+  if (where == kTelling.end())
     return schedule;
   Schedule telling = schedule;
   telling.shortTo = kShortRows;
   telling.shortStages = kShortStages;
-  telling.besideTokens = where.besideTokens;
+  telling.besideTokens = where->besideTokens;
   telling.besideStages = kBesideStages;
   const Schedule beside = telling.besideProgram();
-  if (!where.mayPad && beside.columnTiles(problem.n) * beside.tileRows >
-                           schedule.columnTiles(problem.n) * schedule.tileRows)
+  if (!where->mayPad && beside.columnTiles(problem.n) * beside.tileRows >
+                            schedule.columnTiles(problem.n) * schedule.tileRows)
     return schedule;
   // Many groups have large tables.
-  while (telling.besideStages > kFewestBesideStages && !fits(telling))
-    --telling.besideStages;
   return fits(telling) ? telling : schedule;
 }
 
