@@ -183,13 +183,13 @@ bool Chooser::copiesAhead(const Schedule &schedule) const {
 
 /// Whether weights of first tiles are fetched into L2 before the kernel ahead
 /// has ended: 0.86 to 0.995 of the time of matmuls alone in 36 cases, and 1.02
-/// in one; in FP8 0.93 to 1.00 in ten cases, of up to 128 groups. The lanes
-/// that count the tiles of 896 groups spill registers. In a layer, the kernel
-/// ahead of gate_up writes its offsets, and `down` copies weights ahead;
-/// neither takes less time.
+/// in one; in FP8 0.93 to 1.00 in 22 cases. The lanes that count the tiles of
+/// 896 groups spill registers. In a layer, the kernel ahead of gate_up writes
+/// its offsets, and `down` copies weights ahead; neither takes less time.
 bool Chooser::prefetchesFirst(const Schedule &schedule) const {
+  constexpr int64_t kMostGroups = 512;
   return decodeDecides() && !problem.gathers && !problem.hasEpilogue &&
-         groups <= (problem.activations == NumberType::BF16 ? 512 : 128) &&
+         groups <= kMostGroups &&
          schedule.placement == Placement::Register &&
          schedule.traits().isAsynchronous && !schedule.overlapDecode &&
          !schedule.fullTilesFirst && !schedule.sideBySide &&

@@ -145,6 +145,7 @@ private:
   Height heightOfManyFP8(int64_t mean, int tileRows, const int *end) const;
   Pick wholeGroupsFP8(int height, int64_t mean) const;
   Schedule withStages(Schedule schedule, int sumSteps, int stages) const;
+  bool isSerialisedFP8() const;
   std::optional<Pick> pickManyDecodersFP8(int64_t rows) const;
   std::optional<Pick> pickFewestDecodersFP8(int64_t rows) const;
   std::optional<Pick> pickDecodersFP8(int64_t rows) const;

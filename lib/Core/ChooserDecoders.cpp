@@ -11,6 +11,8 @@
 
 #include "Chooser.h"
 
+#include "mxfp4/Core/Resources.h"
+
 #include <algorithm>
 
 using namespace mxfp4;
@@ -318,16 +320,22 @@ Schedule Chooser::decodersFP8(int tileRows, int tileTokens, int stages,
   return fit(schedule, stages);
 }
 
+/// Whether ptxas serialises the multiplications of tiles of 128 columns that
+/// five K slices share: sums that are not promoted of two steps for each, or
+/// with a list of expert ids where columns are stored one by one.
+bool Chooser::isSerialisedFP8() const {
+  return !isPromoted(problem) && (steps <= int64_t(2) * kFewestSlices ||
+                                  (problem.hasIds && problem.n % 2 != 0));
+}
+
 /// Of 8-bit numbers, few rows per group and many tiles: 20 warps decode two
 /// blocks per step for tiles of 128 columns, which share activations. They took
 /// 0.92 to 0.98 of the time of 24 warps that decode one block per step.
 std::optional<Pick> Chooser::pickManyDecodersFP8(int64_t rows) const {
-  // With a list of expert ids tiles are not halved, and whole ones spill.
   if (!decodeDecides() || problem.gathers ||
-      problem.groups != problem.experts ||
       tokensFor(ceilDiv(rows, groups), 2) > 16 ||
       steps < int64_t(2) * kFewestSlices ||
-      groups > Schedule::kMostGroupsOfHalves ||
+      groups > Schedule::kMostGroupsOfHalves || isSerialisedFP8() ||
       decoderTiles(rows) < kManyWavesFP8 * target.device.multiprocessors)
     return std::nullopt;
   // With 8 tokens as quick under uniform routing, and 1.1 times the time under

@@ -8,6 +8,7 @@
 
 #include "mxfp4/Core/RowCounters.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/Builders.h"
 
@@ -30,6 +31,17 @@ MatmulSizes MatmulSizes::of(GroupedMatmulOp op) {
           op.getThrough() ? RowCounters::kWords : 2};
 }
 
+/// Whether an epilogue only multiplies sums with the powers of columns and the
+/// scales of rows that 8-bit numbers have.
+static bool onlyScales(GroupedMatmulOp op) {
+  constexpr size_t kScales = 2;
+  return op.hasEpilogue() && op.getEpilogueOperands().size() == kScales &&
+         llvm::all_of(op.getEpilogue()[0].front(), [](Operation &each) {
+           return isa<arith::MulFOp, arith::TruncFOp, arith::ExtFOp, YieldOp>(
+               each);
+         });
+}
+
 Problem mxfp4::schedulingProblem(GroupedMatmulOp op, int64_t rowsHint) {
   Problem problem = {op.getNumExperts(), op.getNumGroups(),
                      op.getN(),          op.getK(),
@@ -43,7 +55,11 @@ Problem mxfp4::schedulingProblem(GroupedMatmulOp op, int64_t rowsHint) {
   problem.through = bool(op.getThrough());
   // Ids are read as late as they were, because bad ones are reported.
   problem.olderInputs = op.getOlderInputs() && !op.getExpertIds();
-  problem.hasEpilogue = op.hasEpilogue();
+  // What a layer computes with sums is more, or comes behind older inputs.
+  const bool isAlone =
+      problem.activations == NumberType::E4M3 && !op.getOlderInputs();
+  problem.hasEpilogue = op.hasEpilogue() && !(isAlone && onlyScales(op));
+  problem.hasIds = bool(op.getExpertIds());
   return problem;
 }
 

@@ -43,10 +43,42 @@ struct Kernel {
 
 } // namespace
 
-/// The loop over K of a role, if it is in no branch.
+/// The branch around a loop over K, which tiles without an expert do not take;
+/// null if there is none.
+static scf::IfOp branchAround(KLoopOp loop) {
+  return dyn_cast<scf::IfOp>(loop->getParentOp());
+}
+
+/// The comparison of a tile's expert with 0, on which such a branch depends.
+static arith::CmpIOp hasExpert(scf::IfOp branch) {
+  return branch.getCondition().getDefiningOp<arith::CmpIOp>();
+}
+
+/// The loop over K of a role, if it is in no branch or in such a one.
 static KLoopOp loopOf(TakeTilesOp tiles) {
-  auto loops = tiles.getBody().getOps<KLoopOp>();
-  return llvm::hasSingleElement(loops) ? *loops.begin() : KLoopOp();
+  auto loop = onlyIn<KLoopOp>(tiles);
+  if (!loop || loop->getParentOp() == tiles)
+    return loop;
+  scf::IfOp branch = branchAround(loop);
+  if (!branch || branch->getParentOp() != tiles || !branch.elseBlock())
+    return KLoopOp();
+  arith::CmpIOp used = hasExpert(branch);
+  const bool isAround = used && loop->getBlock() == branch.thenBlock() &&
+                        used.getLhs() == tiles.getExpert() &&
+                        matchPattern(used.getRhs(), m_Zero());
+  return isAround ? loop : KLoopOp();
+}
+
+/// What a value of the loop is behind the branch around it, or behind the loop;
+/// null if it is nothing there.
+static Value behindBranch(KLoopOp loop, Value value) {
+  scf::IfOp branch = branchAround(loop);
+  if (!branch)
+    return value;
+  for (OpOperand &yielded : branch.thenYield()->getOpOperands())
+    if (yielded.get() == value)
+      return branch.getResult(yielded.getOperandNumber());
+  return Value();
 }
 
 /// What announces the bytes of a copy, in the same block.
@@ -73,7 +105,8 @@ static bool canHalve(TakeTilesOp tiles, KLoopOp loop) {
   auto store = onlyIn<StoreTileOp>(tiles);
   return loop.getOnly<TileMatmulOp>() &&
          matchPattern(loop.getInits()[0], m_AnyZeroFloat()) && reduce &&
-         store && reduce.getAccumulator() == loop.getResult(0) &&
+         store &&
+         reduce.getAccumulator() == behindBranch(loop, loop.getResult(0)) &&
          reduce.getBuffer().getDefiningOp<SharedBufferOp>() &&
          store.getAccumulator() == reduce.getResult();
 }
@@ -92,6 +125,8 @@ static std::variant<Kernel, StringRef> findKernel(WarpRolesOp roles) {
     KLoopOp loop = loopOf(tiles);
     if (!loop || !loop.getRing())
       return "a role has a loop over K in a branch, or none";
+    if (!behindBranch(loop, loop.getLastCursor()))
+      return "a role does not know its place in the ring behind a loop over K";
     if (!loop.getSchedule().toSchedule().halfTiles)
       return "its schedule has no half_tiles";
     if (!canHalve(tiles, loop) || !canHalveCopies(roles))
@@ -125,6 +160,16 @@ static void halveLoop(ImplicitLocOpBuilder &b, KLoopOp loop,
   auto matmul = loop.getOnly<TileMatmulOp>();
   halveSums(matmul.getResult());
   matmul.setScheduleAttr(half);
+}
+
+/// Sums of a tile without an expert.
+static void halveZeros(ImplicitLocOpBuilder &b, StoreTileOp store) {
+  if (!matchPattern(store.getAccumulator(), m_AnyZeroFloat()))
+    return;
+  const VectorType type = halfOf(store.getAccumulator().getType());
+  b.setInsertionPoint(store);
+  store.getAccumulatorMutable().assign(
+      arith::ConstantOp::create(b, type, DenseElementsAttr::get(type, 0.0f)));
 }
 
 /// A copy into a stage: its first block of rows.
@@ -165,9 +210,10 @@ static void halveBody(Block &body, Value number) {
       halveCopy(b, copy, number);
     else if (auto reduce = dyn_cast<ReduceSlicesOp>(op))
       halveReduction(b, reduce);
-    else if (auto store = dyn_cast<StoreTileOp>(op))
+    else if (auto store = dyn_cast<StoreTileOp>(op)) {
       halved(store, store.getSchedule());
-    else if (auto loop = dyn_cast<KLoopOp>(op)) {
+      halveZeros(b, store);
+    } else if (auto loop = dyn_cast<KLoopOp>(op)) {
       const ScheduleAttr half = halved(loop, loop.getSchedule());
       if (!loop.getFills())
         halveLoop(b, loop, half);
@@ -205,14 +251,96 @@ static void branchOnHalf(ImplicitLocOpBuilder &b, Value column,
   halveBody(*branch.thenBlock(), number);
 }
 
+/// The place in the ring behind a tile. A tile without an expert leaves it.
+static Value skipTile(ImplicitLocOpBuilder &b, KLoopOp loop) {
+  scf::IfOp around = branchAround(loop);
+  if (!around)
+    return skipSteps(b, loop);
+  arith::CmpIOp used = hasExpert(around);
+  Value isUsed = arith::CmpIOp::create(b, used.getPredicate(), used.getLhs(),
+                                       indexConstant(b, 0));
+  auto branch = scf::IfOp::create(b, loop.getCursor().getType(), isUsed,
+                                  /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  scf::YieldOp::create(b, skipSteps(b, loop));
+  b.setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(b, loop.getCursor());
+  return branch.getResult(0);
+}
+
+/// Stores zeros without an epilogue, which would make zeros of them.
+static void storeZeros(StoreTileOp store) {
+  if (!store.getOrNone() || store.takesPairs())
+    return;
+  ImplicitLocOpBuilder b(store.getLoc(), store);
+  StoreTileOp::create(b, store.getAccumulator(), store.getDestination(),
+                      store.getRow(), store.getBlock(), store.getValid(),
+                      /*expert=*/Value(), /*or_none=*/false, store.getScatter(),
+                      store.getLimit(), store.getError(),
+                      /*epilogue_operands=*/ValueRange(), store.getStored(),
+                      store.getSchedule(), /*epilogueCount=*/0);
+  store.erase();
+}
+
+/// Moves what follows the branch around a loop over K into both sides of it, so
+/// that sums of a tile with an expert, and registers, are what they are without
+/// ids. Slices of a tile without one have nothing to add.
+static void storeApart(ImplicitLocOpBuilder &b, TakeTilesOp tiles,
+                       scf::IfOp branch) {
+  scf::YieldOp then = branch.thenYield(), otherwise = branch.elseYield();
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(branch);
+  auto apart = scf::IfOp::create(b, TypeRange(), branch.getCondition(),
+                                 /*addThenBlock=*/false,
+                                 /*addElseBlock=*/false);
+  apart.getThenRegion().takeBody(branch.getThenRegion());
+  apart.getElseRegion().takeBody(branch.getElseRegion());
+  IRMapping mapping;
+  mapping.map(branch.getResults(), otherwise.getOperands());
+  b.setInsertionPoint(otherwise);
+  SmallVector<Operation *> behind;
+  for (Operation *op = branch->getNextNode(); op != tiles.getYield();
+       op = op->getNextNode()) {
+    behind.push_back(op);
+    if (auto reduce = dyn_cast<ReduceSlicesOp>(op))
+      mapping.map(reduce.getResult(),
+                  mapping.lookup(reduce.getAccumulator()));
+    else
+      b.clone(*op, mapping)->walk(storeZeros);
+  }
+  for (auto [result, value] : llvm::zip(branch.getResults(), then.getOperands()))
+    result.replaceAllUsesWith(value);
+  for (Operation *op : behind) {
+    op->moveBefore(then);
+    op->walk([](StoreTileOp store) { store.setOrNone(false); });
+  }
+  for (scf::YieldOp yield : {then, otherwise})
+    yield->setOperands(ValueRange());
+  branch.erase();
+}
+
 /// What a role does with a tile.
 static void halve(TakeTilesOp tiles) {
   ImplicitLocOpBuilder b(tiles.getLoc(), tiles.getContext());
   KLoopOp loop = loopOf(tiles);
   Operation *first = &tiles.getBody().front().front();
   b.setInsertionPoint(first);
-  loop.getLastCursor().replaceAllUsesWith(skipSteps(b, loop));
+  Value end = skipTile(b, loop);
+  SmallVector<Operation *> skip;
+  for (Operation *op = &tiles.getBody().front().front(); op != first;
+       op = op->getNextNode())
+    skip.push_back(op);
+  behindBranch(loop, loop.getLastCursor()).replaceAllUsesWith(end);
+  scf::IfOp around = branchAround(loop);
+  if (around)
+    storeApart(b, tiles, around);
   branchOnHalf(b, tiles.getColumn(), first, tiles.getYield());
+  // Ahead of a branch for tiles without an expert the place would take a
+  // register during the loop, and ptxas would serialise multiplications.
+  if (around)
+    for (Operation *op : skip)
+      op->moveBefore(tiles.getYield());
 }
 
 /// The weights of the first tile, where these are copied ahead.

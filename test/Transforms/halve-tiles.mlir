@@ -125,10 +125,41 @@ func.func @halves(%x: memref<?x192xbf16>,
   warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1,
   k_slices = 2, copy_warps = 2, half_tiles = true>
 
-// With expert ids the loop over K is in a branch: all tiles are whole.
+// With expert ids the loop over K is in a branch. What follows it is in either
+// side of the branch, so that sums are no results of it, and a tile without an
+// expert stores zeros without adding those of slices. The place in the ring is
+// known behind the branch.
 // CHECK-LABEL: gpu.func @mxfp4_ids
-// CHECK-NOT:     arith.shrui
-// CHECK:         mxfp4.hand_out_tiles {{.*}} columns 2 to
+// CHECK-DAG:     %[[HALFZEROS:.*]] = arith.constant dense<0.000000e+00> : vector<1x1x4xf32>
+// CHECK-DAG:     %[[ZEROS:.*]] = arith.constant dense<0.000000e+00> : vector<2x1x4xf32>
+// CHECK:         mxfp4.role "multiply"
+// CHECK:           ^bb0(%[[E:[^:]*]]: index, {{.*}}: index, %[[AT:[^:]*]]: !mxfp4.cursor<6 by 2>)
+// CHECK-NOT:         mxfp4.ring_skip
+// CHECK:             scf.if %{{.*}} {
+// CHECK-NEXT:          %[[ISUSED:.*]] = arith.cmpi sge, %[[E]],
+// CHECK-NEXT:          scf.if %[[ISUSED]] {
+// CHECK:                 mxfp4.k_loop {{.*}} at %[[AT]] init(%[[HALFZEROS]]) {{.*}} rows = 64, {{.*}}
+// CHECK:                 mxfp4.reduce_slices {{.*}} : vector<1x1x4xf32>
+// CHECK:                 mxfp4.store_tile {{.*}} rows = 64,
+// CHECK:               } else {
+// CHECK-NOT:             mxfp4.reduce_slices
+// CHECK:                 mxfp4.store_tile %[[HALFZEROS]] {{.*}} rows = 64,
+// CHECK:             } else {
+// CHECK:                 mxfp4.k_loop {{.*}} at %[[AT]] init(%[[ZEROS]]) {{.*}} rows = 128, {{.*}}
+// CHECK:                 mxfp4.store_tile {{.*}} rows = 128,
+// CHECK:               } else {
+// CHECK-NOT:             mxfp4.reduce_slices
+// CHECK:                 mxfp4.store_tile %[[ZEROS]] {{.*}} rows = 128,
+// CHECK:             %[[HASEXPERT:.*]] = arith.cmpi sge, %[[E]],
+// CHECK-NEXT:        %[[END:.*]] = scf.if %[[HASEXPERT]] -> (!mxfp4.cursor<6 by 2>) {
+// CHECK-NEXT:          %[[SKIPPED:.*]] = mxfp4.ring_skip %[[AT]] steps 1 plus
+// CHECK-NEXT:          scf.yield %[[SKIPPED]]
+// CHECK-NEXT:        } else {
+// CHECK-NEXT:          scf.yield %[[AT]]
+// CHECK:             mxfp4.yield %[[END]]
+// CHECK:         mxfp4.role "copy"
+// CHECK:           mxfp4.bulk_copy_weights {{.*}} part %{{.*}} of 2
+// CHECK:         mxfp4.hand_out_tiles {{.*}} columns 3 to
 
 // LOWER-LABEL: gpu.func @mxfp4_ids
 func.func @ids(%x: memref<?x192xbf16>,
@@ -138,6 +169,37 @@ func.func @ids(%x: memref<?x192xbf16>,
       weights(%w : memref<2x3x3x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<3xi32>) expert_ids(%ids : memref<2xi32>)
       outs(%y : memref<?x192xbf16>) {schedule = #schedule}
+  return
+}
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma_fp8, rows = 128, tokens = 8,
+  warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1,
+  k_slices = 2, copy_warps = 2, half_tiles = true>
+
+// Only a tile with an expert has an epilogue, which need not ask for one; one
+// that makes a column of two stays, because it says how many columns there are.
+// CHECK-LABEL: gpu.func @mxfp4_ids_epilogue
+// CHECK:         mxfp4.role "multiply"
+// CHECK:           mxfp4.store_tile {{.*}} expert(%{{.*}}) epilogue
+// CHECK:           mxfp4.store_tile %{{[^ ]*}} to %{{.*}}] valid(%{{[^ ]*}}) {schedule
+// CHECK:           mxfp4.store_tile {{.*}} expert(%{{.*}}) epilogue
+// CHECK:           mxfp4.store_tile %{{[^ ]*}} to %{{.*}}] valid(%{{[^ ]*}}) {schedule
+
+// LOWER-LABEL: gpu.func @mxfp4_ids_epilogue
+func.func @ids_epilogue(%x: memref<?x384xf8E4M3FN>,
+                        %w: memref<2x3x3x!mxfp4.block<bytes, relative>>,
+                        %o: memref<3xi32>, %ids: memref<2xi32>,
+                        %p: memref<2x192xf32>, %y: memref<?x192xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x384xf8E4M3FN>)
+      weights(%w : memref<2x3x3x!mxfp4.block<bytes, relative>>)
+      offsets(%o : memref<3xi32>) expert_ids(%ids : memref<2xi32>)
+      outs(%y : memref<?x192xbf16>) epilogue(%p : memref<2x192xf32>) {
+  ^bb0(%sum: f32, %power: f32):
+    %z = arith.mulf %sum, %power : f32
+    mxfp4.yield %z : f32
+  } {schedule = #schedule}
   return
 }
 

@@ -303,3 +303,60 @@ func.func @gathering_slices(%x: memref<?x384xbf16>, %rows: memref<?xi32>,
       } {schedule = #schedule}
   return
 }
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma_fp8, rows = 128, tokens = 176,
+  warps_rows = 8, warps_tokens = 1, stages = 4, placement = register, ctas = 1,
+  token_step = 16, copy_warps = 2, overlap_decode = true>
+
+// Of three blocks along N, the second tile has one: its other warpgroup multiplies
+// a single token in place of all, where sums are promoted every 512 in tall tiles.
+
+// CHECK-LABEL: gpu.func @mxfp4_missing
+// CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG:     %[[C4:.*]] = arith.constant 4 : index
+// CHECK:         mxfp4.role "multiply" warps 8 {
+// CHECK-NEXT:    ^bb0(%[[WARP:.*]]: index):
+// CHECK:           ^bb0(%{{.*}}: index, %{{.*}}: index, %[[VALID:.*]]: index, %[[COLUMN:.*]]: index, %{{.*}}: !mxfp4.cursor<4>):
+// CHECK:             %[[FIRST:.*]] = arith.muli %[[COLUMN]], %[[C2]]
+// CHECK-NEXT:        %[[GROUP:.*]] = arith.divui %[[WARP]], %[[C4]]
+// CHECK-NEXT:        %[[BLOCK:.*]] = arith.addi %[[FIRST]], %[[GROUP]]
+// CHECK-NEXT:        %[[ISTHERE:.*]] = arith.cmpi ult, %[[BLOCK]], %[[C3]]
+// CHECK-NEXT:        %[[TOKENS:.*]] = arith.select %[[ISTHERE]], %[[VALID]], %[[C1]]
+// CHECK-NEXT:        arith.index_cast %[[TOKENS]]
+// CHECK-NEXT:        gpu.shuffle
+// CHECK:         mxfp4.role "copy"
+func.func @missing(%x: memref<?x768xf8E4M3FN>,
+                   %w: memref<2x3x6x!mxfp4.block<bytes, relative>>,
+                   %o: memref<3xi32>, %y: memref<?x192xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x768xf8E4M3FN>)
+      weights(%w : memref<2x3x6x!mxfp4.block<bytes, relative>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x192xbf16>)
+      {accumulation = #mxfp4.accumulation<promoted 512>, schedule = #schedule}
+  return
+}
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma_fp8, rows = 128, tokens = 160,
+  warps_rows = 8, warps_tokens = 1, stages = 4, placement = register, ctas = 1,
+  token_step = 16, copy_warps = 2, overlap_decode = true>
+
+// Lower tiles take longer then.
+
+// CHECK-LABEL: gpu.func @mxfp4_lower
+// CHECK:         mxfp4.role "multiply" warps 8 {
+// CHECK-NOT:       arith.select
+// CHECK:         mxfp4.role "copy"
+func.func @lower(%x: memref<?x768xf8E4M3FN>,
+                 %w: memref<2x3x6x!mxfp4.block<bytes, relative>>,
+                 %o: memref<3xi32>, %y: memref<?x192xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x768xf8E4M3FN>)
+      weights(%w : memref<2x3x6x!mxfp4.block<bytes, relative>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x192xbf16>)
+      {accumulation = #mxfp4.accumulation<promoted 512>, schedule = #schedule}
+  return
+}

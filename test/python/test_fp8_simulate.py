@@ -106,6 +106,48 @@ def test_halves_of_tiles_add_in_the_order_of_whole_ones(n: int, accumulation: st
     assert len(copied) > 2, "there were halves"
 
 
+@needs_both
+@pytest.mark.parametrize("accumulation", ["fast", "promoted512"])
+@pytest.mark.parametrize("n", [256, 310])
+def test_halves_of_tiles_know_the_experts_of_a_list(n: int, accumulation: str) -> None:
+    """Tiles of no expert are stored as zeros, whole or not, and leave the ring where it is."""
+    x, weights = data(3, n, 1760, 49)
+    ids = np.array([2, -1, 0, -1, 2, 1], np.int32)
+    offsets = offsets_of((9, 18, 1, 2, 19, 0))
+    plain = Problem(3, n, 1760, layout=FP8, accumulation=accumulation)
+    problem = dataclasses.replace(plain, groups=6, expert_ids=True)
+    found, copied = set(), set()
+    for halves in ("", ", half_tiles = true"):
+        kernel = compile_artifact(problem, f"schedule={HALVES.format(halves=halves)}")
+        for multiprocessors in (1, 3, 40):
+            run = simulate(kernel, x, weights, offsets, ids, multiprocessors=multiprocessors)
+            assert run.ok, run.report(costs=False)
+            found.add(run.y.tobytes())
+            copied.add(run.statistics["bulk_load_bytes"])
+    assert len(found) == 1
+    assert len(copied) > 1, "there were halves"
+    assert not run.y[9:27].astype(np.float32).any()
+    assert not run.y[28:30].astype(np.float32).any()
+    kernel = compile_artifact(plain, f"schedule={HALVES.format(halves='')}")
+    rows = np.r_[30:49, 0:9]
+    wanted = simulate(kernel, x[rows], weights, offsets_of((0, 0, 28)))
+    assert np.array_equal(run.y[rows].view(np.uint16), wanted.y.view(np.uint16))
+
+
+@needs_both
+@pytest.mark.parametrize("n", [320, 384])
+def test_warpgroups_without_columns_change_no_other(n: int) -> None:
+    """In tall tiles they multiply one token."""
+    x, weights = data(2, n, 1056, 230)
+    problem = Problem(2, n, 1056, layout=FP8)
+    kernel = compile_artifact(problem, f"schedule={overlapped(128, 176, 8)}")
+    offsets = offsets_of((200, 30))
+    run = simulate(kernel, x, weights, offsets)
+    assert run.ok, run.report(costs=False)
+    wanted = fp8_reference.grouped_matmul(x, weights, offsets, accumulation="promoted512")
+    assert np.array_equal(run.y.view(np.uint16), wanted.view(np.uint16))
+
+
 def overlapped(rows: int, tokens: int, warps: int, slices: int = 1) -> str:
     """A schedule whose warps decode half a step while they multiply with another half."""
     return (

@@ -278,9 +278,11 @@ TEST(ChooseSchedule, SharedTilesOfFP8EndAt48Rows) {
 
 // With many tiles, 20 warps decode two blocks per step for few rows, tiles of
 // 128 columns share activations, and the last tiles are halves; not on an H100,
-// with few columns or groups, a list of expert ids, or where producers gather.
-// First tiles are fetched, with an epilogue where most groups have rows, and of
-// up to 128 groups: ptxas spills in kernels of 256 with promoted sums.
+// with few columns or groups, where producers gather, or where ptxas would
+// serialise: sums that are not promoted, and columns that are stored one by one
+// with a list of expert ids, or two steps for each of five slices. First tiles
+// are fetched, with an epilogue where most groups have rows, and then of up to
+// 128 groups: ptxas spills in kernels of 256 with promoted sums.
 TEST(ChooseSchedule, ManyGroupsOfFewRowsOfFP8HaveWideTiles) {
   const Target h200 = targetFor("h200");
   for (int promotion : {0, 512})
@@ -300,6 +302,8 @@ TEST(ChooseSchedule, ManyGroupsOfFewRowsOfFP8HaveWideTiles) {
       EXPECT_EQ(choose(fused, {}, h200).schedule.prefetchFirst, rows >= 128)
           << rows << " rows";
       Problem more = sizedFP8(256, 2 * rows, 2880, promotion);
+      EXPECT_TRUE(choose(more, {}, h200).schedule.prefetchFirst);
+      more.hasEpilogue = true;
       EXPECT_FALSE(choose(more, {}, h200).schedule.prefetchFirst);
       EXPECT_EQ(schedule.sliceSteps(0, 23).count, 3);
       EXPECT_EQ(tileRows(h100()), 64) << rows << " rows";
@@ -307,8 +311,14 @@ TEST(ChooseSchedule, ManyGroupsOfFewRowsOfFP8HaveWideTiles) {
       EXPECT_EQ(tileRows(h200), 64) << rows << " rows";
       problem.gathers = false;
       problem.experts = 256;
-      EXPECT_EQ(tileRows(h200), 64) << rows << " rows";
-      problem.experts = 128;
+      problem.hasIds = true;
+      EXPECT_EQ(tileRows(h200), 128) << rows << " rows";
+      ++problem.n;
+      EXPECT_EQ(tileRows(h200), promotion == 0 ? 64 : 128) << rows << " rows";
+      --problem.n;
+      problem.k = 1280;
+      EXPECT_EQ(tileRows(h200), promotion == 0 ? 64 : 128) << rows << " rows";
+      problem.k = 2880;
       problem.n = 1024;
       EXPECT_EQ(tileRows(h200), 64) << rows << " rows";
     }

@@ -265,6 +265,8 @@ struct Problem {
   /// Whether there is an epilogue: what it computes with the sums takes
   /// registers, which the tightest tiles do not have.
   bool hasEpilogue = false;
+  /// Whether a list says which group has which expert, or that it has none.
+  bool hasIds = false;
 };
 
 /// A schedule and the sentence that explains it.

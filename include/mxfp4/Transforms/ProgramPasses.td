@@ -174,6 +174,9 @@ def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
     ring and a range of the steps of its own. The first slice has `sum_steps` steps fewer
     than the others, because it adds the sums of all (`mxfp4.reduce_slices`) and stores them.
 
+    In tall tiles whose sums are promoted every 512 of K, a warpgroup of the last tile
+    along N that has no columns multiplies one token in place of those of the tile.
+
     Preconditions: `mxfp4.for_tiles` with one `mxfp4.k_loop`, in it directly or in
     branches that yield the sums, and one `mxfp4.store_tile`. Loops over tiles
     whose schedule names mma.sync stay as they are, for `mxfp4-pipeline-copies`.
@@ -258,8 +261,9 @@ def HalveTiles : Pass<"mxfp4-halve-tiles"> {
 
     Preconditions: `mxfp4-share-tiles` has run, and `mxfp4-copy-ahead` for schedules
     with `copies_ahead`, whose copies ahead of the first tile become those of a half
-    if this tile is one. Loops over K are in their `mxfp4.take_tiles` directly. Other
-    kernels stay as they are.
+    if this tile is one. Loops over K are in their `mxfp4.take_tiles` directly, or in a
+    branch of it that tiles without an expert do not take. What follows such a branch
+    is moved into both sides of it. Other kernels stay as they are.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",

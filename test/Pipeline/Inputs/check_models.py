@@ -2,12 +2,13 @@
 """Assemble what the chooser chooses for the layers of models, whole and cut for several GPUs.
 
 Every number of rows of every layer is asked for, for several devices, with activations in bf16 and
-in FP8, whose sums are fast or promoted every 512 of K. Of the answers that are one
-kind of kernel, one is assembled: the same schedule for as many groups, whose tiles each lane counts,
-and K slices that share steps in the same way, with or without a last tile of fewer columns and a
-last step of half a block. Each must use no stack, spill nothing and draw no warning from ptxas,
-with one exception: ptxas serialises some kernels of promoted sums of six steps, which costs them
-up to 1.6 % (docs/TuningLog.md, "Promoted sums of six steps").
+in FP8, whose sums are fast or promoted every 512 of K; and of whole layers up to 16 rows for each
+expert, in FP8 with a list of expert ids and every accumulation. Of the answers that are one kind of
+kernel, one is assembled: the same schedule for as many groups, whose tiles each lane counts, and K
+slices that share steps in the same way, with or without a last tile of fewer columns and a last
+step of half a block. Each must use no stack, spill nothing and draw no warning from ptxas, with one
+exception: ptxas serialises some kernels of promoted sums of six steps, which costs them up to 1.6 %
+(docs/TuningLog.md, "Promoted sums of six steps").
 
   check_models.py [--sample N]    every Nth kind only
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import itertools
 import os
 import re
 import sys
@@ -34,7 +36,10 @@ from mxfp4.layout import FP8
 DEVICES = ("h100-sxm", "h100-pcie", "h200", "h20")
 """Those of different numbers of SMs, or on either side of where decoding decides."""
 ACCUMULATIONS = ("fast", "promoted512")
+ACCUMULATIONS_WITH_IDS = (*ACCUMULATIONS, "promoted128")
 MOST_TOKENS = 16384
+MOST_ROWS_WITH_IDS = 16
+"""Rows for each expert."""
 
 
 class Kind(NamedTuple):
@@ -47,6 +52,7 @@ class Kind(NamedTuple):
     odd_steps: bool
     masked_columns: bool
     half_block: bool
+    expert_ids: bool
 
 
 def number(schedule: str, field: str) -> int:
@@ -67,6 +73,7 @@ def kind(problem: Problem, schedule: str) -> Kind:
         bool(steps % 2),
         bool(problem.n % number(schedule, "rows")),
         bool(problem.k % step),
+        problem.expert_ids,
     )
 
 
@@ -79,6 +86,9 @@ def problems() -> dict[Problem, int]:
                 fp8 = [replace(bf16, layout=FP8, accumulation=how) for how in ACCUMULATIONS]
                 for problem in (bf16, *fp8):
                     found[problem] = max(found.get(problem, 0), MOST_TOKENS * model.top)
+        for bf16, how in itertools.product(model.problems().values(), ACCUMULATIONS_WITH_IDS):
+            problem = replace(bf16, layout=FP8, accumulation=how, expert_ids=True)
+            found[problem] = MOST_ROWS_WITH_IDS * model.experts
     return found
 
 
