@@ -189,8 +189,7 @@ bool Chooser::copiesAhead(const Schedule &schedule) const {
 bool Chooser::prefetchesFirst(const Schedule &schedule) const {
   constexpr int64_t kMostGroups = 512;
   return decodeDecides() && !problem.gathers && !problem.hasEpilogue &&
-         groups <= kMostGroups &&
-         schedule.placement == Placement::Register &&
+         groups <= kMostGroups && schedule.placement == Placement::Register &&
          schedule.traits().isAsynchronous && !schedule.overlapDecode &&
          !schedule.fullTilesFirst && !schedule.sideBySide &&
          schedule.wideFrom == 0 && !schedule.copiesAhead &&

@@ -304,12 +304,12 @@ static void storeApart(ImplicitLocOpBuilder &b, TakeTilesOp tiles,
        op = op->getNextNode()) {
     behind.push_back(op);
     if (auto reduce = dyn_cast<ReduceSlicesOp>(op))
-      mapping.map(reduce.getResult(),
-                  mapping.lookup(reduce.getAccumulator()));
+      mapping.map(reduce.getResult(), mapping.lookup(reduce.getAccumulator()));
     else
       b.clone(*op, mapping)->walk(storeZeros);
   }
-  for (auto [result, value] : llvm::zip(branch.getResults(), then.getOperands()))
+  for (auto [result, value] :
+       llvm::zip(branch.getResults(), then.getOperands()))
     result.replaceAllUsesWith(value);
   for (Operation *op : behind) {
     op->moveBefore(then);

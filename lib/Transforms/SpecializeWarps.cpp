@@ -244,9 +244,9 @@ static void reduceSlices(ImplicitLocOpBuilder &b, const Program &program,
 
 /// Whether warpgroups of the last tile along N, which have no columns, multiply
 /// as few tokens as a group of wgmma can. Measured in the tallest tiles of sums
-/// that are promoted every 512 and fit one fragment of whole steps: 0.986 of the
-/// time where half of one tile of 23 along N is no column. Tiles of 160 tokens
-/// took 1.007 to 1.013.
+/// that are promoted every 512 and fit one fragment of whole steps: 0.986 of
+/// the time where half of one tile of 23 along N is no column. Tiles of 160
+/// tokens took 1.007 to 1.013.
 static bool sparesMissing(const Program &program, TileMatmulOp matmul,
                           int64_t blocks) {
   constexpr int kTall = 176, kPromotion = 512;

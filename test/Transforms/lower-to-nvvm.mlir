@@ -23,6 +23,9 @@
 #of_fp8 = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 32,
     token_step = 16, warps_rows = 4, warps_tokens = 1, stages = 4,
     placement = register, ctas = 1, copy_warps = 1, store_columns = 1>
+#of_eight = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 8,
+    warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1,
+    copy_warps = 1>
 #wide_fp8 = #mxfp4.schedule<instruction = wgmma_fp8, rows = 192, tokens = 192,
     token_step = 16, warps_rows = 12, warps_tokens = 1, stages = 4,
     placement = register, ctas = 1, copy_warps = 3, producer_registers = 32,
@@ -1093,6 +1096,60 @@ gpu.module @kernels {
           %p = arith.addf %sum, %b : f32
           mxfp4.yield %p : f32
         } {schedule = #schedule} : vector<1x1x4xf32> to memref<?x64xbf16>
+    gpu.return
+  }
+
+  // Powers of 8-bit numbers, too, in tiles of eight tokens; others have no registers
+  // for them.
+
+  // CHECK-LABEL: llvm.func @store_powers_behind_loop
+  // CHECK:         llvm.load %{{.*}} : !llvm.ptr<1> -> vector<2xf32>
+  // CHECK:         nvvm.barrier
+  // CHECK-NOT:     llvm.load {{.*}} vector<2xf32>
+  // CHECK:         st.global
+  gpu.func @store_powers_behind_loop(%y: memref<?x64xbf16>,
+      %powers: memref<4x64xf32>, %i: i32) kernel
+      attributes {known_block_size = array<i32: 128, 1, 1>} {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %zero = arith.constant dense<0.0> : vector<1x1x4xf32>
+    %at = arith.index_cast %i : i32 to index
+    %sums = scf.for %k = %c0 to %at step %c1 iter_args(%acc = %zero)
+        -> (vector<1x1x4xf32>) {
+      gpu.barrier
+      scf.yield %acc : vector<1x1x4xf32>
+    }
+    mxfp4.store_tile %sums to %y[%at, %at] valid(%at) expert(%at)
+        epilogue(%powers : memref<4x64xf32>) {
+        ^bb0(%sum: f32, %power: f32):
+          %p = arith.mulf %sum, %power : f32
+          mxfp4.yield %p : f32
+        } {schedule = #of_eight} : vector<1x1x4xf32> to memref<?x64xbf16>
+    gpu.return
+  }
+
+  // CHECK-LABEL: llvm.func @load_powers_behind_loop
+  // CHECK-NOT:     llvm.load {{.*}} vector<2xf32>
+  // CHECK:         nvvm.barrier
+  // CHECK:         llvm.load {{.*}} vector<2xf32>
+  gpu.func @load_powers_behind_loop(%y: memref<?x64xbf16>,
+      %powers: memref<4x64xf32>, %i: i32) kernel
+      attributes {known_block_size = array<i32: 128, 1, 1>} {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %zero = arith.constant dense<0.0> : vector<1x4x4xf32>
+    %at = arith.index_cast %i : i32 to index
+    %sums = scf.for %k = %c0 to %at step %c1 iter_args(%acc = %zero)
+        -> (vector<1x4x4xf32>) {
+      gpu.barrier
+      scf.yield %acc : vector<1x4x4xf32>
+    }
+    mxfp4.store_tile %sums to %y[%at, %at] valid(%at) expert(%at)
+        epilogue(%powers : memref<4x64xf32>) {
+        ^bb0(%sum: f32, %power: f32):
+          %p = arith.mulf %sum, %power : f32
+          mxfp4.yield %p : f32
+        } {schedule = #of_fp8} : vector<1x4x4xf32> to memref<?x64xbf16>
     gpu.return
   }
 

@@ -276,6 +276,25 @@ TEST(ChooseSchedule, SharedTilesOfFP8EndAt48Rows) {
   EXPECT_GT(tokens(49), 64);
 }
 
+// The first of five slices has fewer steps for it adds the sums of all, in
+// tiles of 8 tokens as few as cost no other slice a step.
+TEST(ChooseSchedule, FirstSlicesOfFewestRowsInFP8AreShort) {
+  const auto counts = [](int64_t steps, int64_t rows) {
+    const Schedule schedule =
+        choose(sizedFP8(128, rows, 128 * steps, 512), {}, targetFor("h200"))
+            .schedule;
+    EXPECT_EQ(schedule.tileTokens, rows == 4 ? 8 : 16);
+    return std::pair(schedule.sliceSteps(0, steps).count,
+                     schedule.sliceSteps(1, steps).count);
+  };
+  EXPECT_EQ(counts(16, 4), std::pair(int64_t(1), int64_t(4)));
+  EXPECT_EQ(counts(22, 4), std::pair(int64_t(2), int64_t(5)));
+  EXPECT_EQ(counts(23, 4), std::pair(int64_t(3), int64_t(5)));
+  EXPECT_EQ(counts(24, 4), std::pair(int64_t(4), int64_t(5)));
+  EXPECT_EQ(counts(32, 4), std::pair(int64_t(4), int64_t(7)));
+  EXPECT_EQ(counts(22, 256), std::pair(int64_t(3), int64_t(5)));
+}
+
 // With many tiles, 20 warps decode two blocks per step for few rows, tiles of
 // 128 columns share activations, and the last tiles are halves; not on an H100,
 // with few columns or groups, where producers gather, or where ptxas would
