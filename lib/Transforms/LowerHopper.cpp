@@ -187,18 +187,37 @@ struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
         adaptor.getPart()
             ? a.offset(slotBase, a.mul(adaptor.getPart(), blockBytes))
             : slotBase;
+    // Of fewer than 16 experts ptxas would spill an address in kernels of 8-bit
+    // numbers with low tiles, if both blocks had addresses around loops.
+    constexpr int64_t kFew = 16;
+    const bool isNear = source.getDimSize(0) < kFew && blocks == 2 &&
+                        op.getOnce() && !adaptor.getPart() &&
+                        layoutOf(source).order == CodeOrder::Bytes;
+    Value nearest;
     const auto copyBlock = [&](ImplicitLocOpBuilder &b, Value number,
                                int64_t behind) {
       Arithmetic a(b);
       Value row = a.add(adaptor.getBlock(), number);
-      if (rowBlocks % blocks != 0)
-        row = a.select(a.ult(row, rowBlocks), row,
-                       a.constant(b.getI32Type(), rowBlocks - 1));
+      Value isThere;
+      if (rowBlocks % blocks != 0) {
+        isThere = a.ult(row, rowBlocks);
+        row = a.select(isThere, row, a.constant(b.getI32Type(), rowBlocks - 1));
+      }
       // The row's offset does not depend on the step, so that a loop over steps
       // only adds the step's offset.
-      Value first = a.offset(
-          rowOfBlocks(a, adaptor.getSource(), source, a.add(expertRow, row)),
-          a.mul(adaptor.getStep(), blockBytes));
+      Value first;
+      if (behind != 0 && isNear) {
+        Value more =
+            a.constant(b.getI64Type(), source.getDimSize(2) * blockBytes);
+        if (rowBlocks % blocks != 0)
+          more = a.select(isThere, more, a.constant(b.getI64Type(), 0));
+        first = a.offset(nearest, more);
+      } else {
+        first = a.offset(
+            rowOfBlocks(a, adaptor.getSource(), source, a.add(expertRow, row)),
+            a.mul(adaptor.getStep(), blockBytes));
+      }
+      nearest = first;
       NVVM::CpAsyncBulkGlobalToSharedClusterOp::create(
           b,
           toCluster(b, a.offset(ownBase, a.constant(b.getI64Type(),

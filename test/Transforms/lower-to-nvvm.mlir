@@ -279,6 +279,45 @@ gpu.module @kernels {
     gpu.return
   }
 
+  // Of few experts, both blocks of 8-bit numbers have one address: the second lies two
+  // steps of 4352 bytes behind the first, or is the first again where there is none.
+
+  // CHECK-LABEL: llvm.func @bulk_copy_near
+  // CHECK-DAG:     %[[ROW_BYTES:.*]] = llvm.mlir.constant(8704 : i64) : i64
+  // CHECK-DAG:     %[[ZERO:.*]] = llvm.mlir.constant(0 : i64) : i64
+  // CHECK:         nvvm.cp.async.bulk.shared.cluster.global %{{[^,]*}}, %[[FIRST:[^ ,]*]],
+  // CHECK:         %[[EXISTS:.*]] = llvm.icmp "ult"
+  // CHECK:         %[[MORE:.*]] = llvm.select %[[EXISTS]], %[[ROW_BYTES]], %[[ZERO]]
+  // CHECK:         %[[SECOND:.*]] = llvm.getelementptr %[[FIRST]][%[[MORE]]]
+  // CHECK:         nvvm.cp.async.bulk.shared.cluster.global %{{[^,]*}}, %[[SECOND]],
+  // CHECK-LABEL: llvm.func @bulk_copy_far
+  // CHECK-NOT:     llvm.select {{.*}} : i1, i64
+  // CHECK:         llvm.return
+  gpu.func @bulk_copy_near(%w: memref<8x5x2x!mxfp4.block<bytes, relative>>,
+      %i: i32) workgroup(%full: !barriers) kernel {
+    %c0 = arith.constant 0 : index
+    %all = gpu.dynamic_shared_memory : !smem
+    %sw = memref.view %all[%c0][] : !smem to memref<3x2x!mxfp4.block<bytes, relative>, #gpu.address_space<workgroup>>
+    %row = arith.index_cast %i : i32 to index
+    mxfp4.bulk_copy_weights %w[%c0, %row, %c0] to %sw[%c0] signal %full once
+        : memref<8x5x2x!mxfp4.block<bytes, relative>>
+        to memref<3x2x!mxfp4.block<bytes, relative>, #gpu.address_space<workgroup>>,
+        !barriers
+    gpu.return
+  }
+  gpu.func @bulk_copy_far(%w: memref<16x5x2x!mxfp4.block<bytes, relative>>,
+      %i: i32) workgroup(%full: !barriers) kernel {
+    %c0 = arith.constant 0 : index
+    %all = gpu.dynamic_shared_memory : !smem
+    %sw = memref.view %all[%c0][] : !smem to memref<3x2x!mxfp4.block<bytes, relative>, #gpu.address_space<workgroup>>
+    %row = arith.index_cast %i : i32 to index
+    mxfp4.bulk_copy_weights %w[%c0, %row, %c0] to %sw[%c0] signal %full once
+        : memref<16x5x2x!mxfp4.block<bytes, relative>>
+        to memref<3x2x!mxfp4.block<bytes, relative>, #gpu.address_space<workgroup>>,
+        !barriers
+    gpu.return
+  }
+
   // Two steps of a row of blocks are next to each other: behind (2 E + row) times 3
   // blocks of 2176 bytes, the second one.
 
