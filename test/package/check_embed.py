@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The programs of examples/embed print a schedule or a manifest, and PTX of the right kernel.
+"""The programs of examples/embed print a schedule or a manifest, and PTX of the right kernel; that
+for FP8 checks its result.
 
 usage: check_embed.py FOLDER-WITH-THE-PROGRAMS
 """
@@ -21,7 +22,7 @@ def output(program: str) -> str:
 
 
 def main() -> None:
-    """Check both programs against each other."""
+    """Check two programs against each other, and that for FP8."""
     lines = output("embed").splitlines()
     assert lines[0].startswith("// #mxfp4.schedule<instruction = "), lines[0]
     assert lines[1] == "// kernel mxfp4_down", lines[1]
@@ -38,6 +39,10 @@ def main() -> None:
     assert ".visible .entry mxfp4_grouped_matmul(" in text[end:]
     tile = manifest["schedule"]["tile"]
     assert f"rows = {tile['rows']}, tokens = {tile['tokens']}," in lines[0]
+
+    words = output("embed-fp8").split()
+    assert int(words[0]) > 1000, words
+    assert 0.01 < float(words[-1]) < 0.05, words
 
 
 main()

@@ -240,7 +240,7 @@ def test_python(project: Path, page: str) -> None:
 
 def test_the_c_interface(tmp_path: Path) -> None:
     compiler = c_compiler()
-    (block,) = blocks("docs/Embedding.md", "c")
+    block = blocks("docs/Embedding.md", "c")[0]
     file = tmp_path / "snippet.c"
     file.write_text(
         "#include <mxfp4-c/mxfp4.h>\n#include <stdio.h>\n"
@@ -255,6 +255,10 @@ def test_excerpts_of_the_example() -> None:
     program = (ROOT / "examples/embed/embed.cpp").read_text()
     found = blocks("docs/Embedding.md", "cpp")
     assert len(found) == 2
+    assert all(block.code in program for block in found)
+    program = (ROOT / "examples/embed/embed-fp8.c").read_text()
+    found = blocks("docs/Embedding.md", "c")[1:]
+    assert len(found) == 3
     assert all(block.code in program for block in found)
 
 
