@@ -87,6 +87,7 @@ class _Kind:
         if not self.checked:
             return
         self._classes = tuple(_PLAIN[n][1] for n in names if n in _PLAIN)
+        self.is_float = "float" in names
         self.is_path = "os.PathLike" in names or "Path" in names
         self._names = set().union(*(_NAMED[n][1] for n in names if n in _NAMED))
         self._arrays = "ArrayLike" in names
@@ -107,6 +108,8 @@ class _Kind:
             return all(isinstance(one, str) for one in value)
         if self._arrays and _is_array_like(value):
             return True
+        if getattr(value, "shape", None) == () and self._plain & {"Iterable", "Sequence"}:
+            return False  # it has an iterator, which fails
         if isinstance(value, self._classes):
             # A string is iterable, but nobody means its letters.
             return not isinstance(value, str) or str in self._classes
@@ -162,6 +165,10 @@ def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
         value = kind.converted(given)
         if not kind.accepts(value):
             raise Error(f"{name} must be {kind.said}, got {_shown(given)}{kind.see}.")
+        if kind.is_float and isinstance(value, int) and abs(value) > sys.float_info.max:
+            raise Error(
+                f"{name} must be a number that f64 holds, got one of {value.bit_length()} bits."
+            )
         if kind.is_path:
             _refuse_nul(name, value)
         return value
@@ -192,6 +199,31 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
         raise Error(f"{name} must be {_ARRAY}, got {_shown(value)}: {e}") from e
     if found.dtype.kind in "OSUMmc" or found.dtype.type is np.void:
         raise Error(f"{name} must be an array of numbers, got {found.dtype}.")
+    return found
+
+
+def shaped(name: str, value: Any, *shape: int | str) -> NDArray[Any]:
+    """The same, with as many dimensions as `shape` has; those given as numbers have these sizes.
+
+    Raises:
+        Error: as `as_array`, or if it has another shape.
+    """
+    found = as_array(name, value)
+    sizes = zip(found.shape, shape, strict=False)
+    if found.ndim != len(shape) or any(want not in (got, str(want)) for got, want in sizes):
+        raise Error(f"{name} must be [{', '.join(map(str, shape))}], got {list(found.shape)}.")
+    return found
+
+
+def integers(name: str, value: Any, *shape: int | str) -> NDArray[Any]:
+    """The same, of integers.
+
+    Raises:
+        Error: as `shaped`, or if they are none.
+    """
+    found = shaped(name, value, *shape)
+    if found.dtype.kind not in "iu":
+        raise Error(f"{name} must be integers, got {found.dtype}.")
     return found
 
 

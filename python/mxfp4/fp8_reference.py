@@ -21,7 +21,7 @@ from .errors import Error
 from .formats import bfloat16, dequantize
 from .layout import unpack_expert
 from .problem import check_accumulation
-from .reference import check_routing
+from .reference import check_out_dtype, check_routing
 from .weights import PackedWeights
 
 OUTPUTS: dict[str, Any] = {"bf16": bfloat16, "f32": np.dtype(np.float32)}
@@ -31,6 +31,7 @@ PROMOTIONS = {"fast": None, "promoted512": 512, "promoted128": 128}
 """Values of K behind which a sum is added to one in f32."""
 
 
+@typed
 def drift_of(k: int, accumulation: str) -> float:
     """How far a sum over K may be off, as a share of the sum of its products' magnitudes.
 
@@ -41,7 +42,13 @@ def drift_of(k: int, accumulation: str) -> float:
     Args:
         k: K.
         accumulation: "fast", "promoted512" or "promoted128".
+
+    Raises:
+        Error: if it is another, or k is less than 1.
     """
+    check_accumulation(accumulation)
+    if k < 1:
+        raise Error(f"k must be at least 1, got {k}.")
     interval = min(PROMOTIONS[accumulation] or k, k)
     instructions = -(-interval // fp8_sums.STEP)
     return instructions * (fp8_sums.STEP + 2) * 2.0**-fp8_sums.FRACTION + k * 2.0**-22
@@ -72,6 +79,7 @@ def grouped_matmul(
     """
     if accumulation is not None:
         check_accumulation(accumulation)
+    out_dtype = check_out_dtype(out_dtype)
     if weights.powers is None:
         raise Error(f'weights must be packed with layout "fp8", got {weights.layout}.')
     rows = x if isinstance(x, fp8.QuantizedRows) else fp8.quantize_rows(as_array("x", x))

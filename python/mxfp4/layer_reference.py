@@ -18,18 +18,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import fp8_reference, fp8_sums, routing
-from ._typed import as_array, typed
+from ._typed import as_array, integers, shaped, typed
 from .errors import Error
 from .formats import bfloat16
 from .fp8 import QuantizedRows, encode_e4m3, float8_e4m3, quantize_rows
 from .layer_spec import Activation, LayerSpec
-from .reference import ExpertSource
+from .reference import ExpertSource, as_source
 from .weights import PackedWeights
 
 
 @typed
 def activate(activation: Activation, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What is between the matmuls, on sums ``[R, N]`` with their bias."""
+    """What is between the matmuls, on sums ``[R, N]`` with their bias.
+
+    Raises:
+        Error: if they have another shape, or of pairs N is odd.
+    """
+    sums = shaped("sums", sums, "R", "N")
+    if activation.pairs and sums.shape[1] % 2:
+        raise Error(f"{activation.kind} needs pairs of sums, got {list(sums.shape)}.")
     limit = np.inf if activation.limit is None else activation.limit
     # Comparisons, because numpy's minimum takes either of 0 and -0: NaN and -0 stay what they are.
     first = sums[:, ::2] if activation.pairs else sums
@@ -69,9 +76,22 @@ def experts(
     """Hidden states, bf16 ``[T, H]``, from the experts of each token and their weights.
 
     Raises:
-        Error: if an id is neither -1 nor the number of an expert.
+        Error: if an id is neither -1 nor the number of an expert, or shapes do not fit.
     """
-    x, ids = as_array("x", x), as_array("ids", ids)
+    x, ids = shaped("x", x, "T", spec.hidden), integers("ids", ids, "T", spec.slots)
+    if len(x) != len(ids):
+        raise Error(f"x has {len(x)} tokens, but ids has {len(ids)}.")
+    sizes = {"gate_up": (spec.columns, spec.hidden), "down": (spec.hidden, spec.inner)}
+    gate_up, down = as_source(gate_up), as_source(down)
+    for name, source in (("gate_up", gate_up), ("down", down)):
+        wanted = (spec.experts, *sizes[name])
+        if tuple(source.shape) != wanted:
+            raise Error(
+                f"{name} must be weights of E, N, K = {list(wanted)}, got {list(source.shape)}."
+            )
+    for name, bias in (("gate_up", gate_up_bias), ("down", down_bias)):
+        if bias is not None:
+            shaped(f"{name}_bias", bias, spec.experts, sizes[name][0])
     sorted_ = routing.sort_by_expert(ids, spec.experts)
     if sorted_.error:
         raise Error(f"ids must be from -1 to {spec.experts - 1}, got {ids.min()} to {ids.max()}.")

@@ -18,7 +18,7 @@ from .fp8 import E4M3_LARGEST, quantize_mlir, quantize_operation
 from .layer_matmul import down_region, matmul
 from .layout import FP8, Layout
 from .problem import check_accumulation
-from .routing import SCORINGS
+from .routing import MOST_EXPERTS, MOST_SLOTS, SCORINGS
 
 _BF16 = Layout("spread", "folded")
 
@@ -28,9 +28,6 @@ second.
 
 Measured on an H200 with 32 and 128 experts (docs/TuningLog.md).
 """
-
-MOST_EXPERTS, MOST_SLOTS = 1024, 32
-"""Limits of the routing kernels."""
 
 _JSON_TYPES = {
     "int": (int,), "float": (int, float), "bool": (bool,), "str": (str,),

@@ -208,6 +208,18 @@ def check_scales(layout: Layout, largest: int) -> None:
         )
 
 
+def check_output(out: NDArray[np.uint8], shape: tuple[int, ...]) -> None:
+    """Check that packed bytes can be written to an array.
+
+    Raises:
+        Error: if they cannot.
+    """
+    if out.shape != shape or out.dtype != np.uint8:
+        raise Error(f"out must be uint8 {list(shape)}, got {out.dtype} {list(out.shape)}.")
+    if not out.flags.writeable:
+        raise Error("out must be an array that may be written, got a read-only one.")
+
+
 @typed
 def pack_expert(
     blocks: ArrayLike,
@@ -239,8 +251,8 @@ def pack_expert(
     nb, kb, _ = shape = layout.shape(n, k)
     if out is None:
         out = np.empty(shape, np.uint8)
-    elif out.shape != shape or out.dtype != np.uint8:
-        raise Error(f"out must be uint8 {list(shape)}, got {out.dtype} {list(out.shape)}.")
+    else:
+        check_output(out, shape)
     if layout.order == "bytes":
         from .layout_bytes import pack_into
 
@@ -281,7 +293,16 @@ def _unpack_padded(packed: NDArray[np.uint8], layout: Layout) -> tuple[Any, Any]
 
 @typed
 def unpack_scales(packed: NDArray[np.uint8], layout: Layout) -> NDArray[np.uint8]:
-    """E8M0 bytes ``[NB*64, KB * columns/32]`` of one packed matrix, padding included."""
+    """E8M0 bytes ``[NB*64, KB * columns/32]`` of one packed matrix, padding included.
+
+    Raises:
+        Error: if it is none.
+    """
+    if packed.ndim != 3 or packed.shape[2] != layout.block_bytes or packed.dtype != np.uint8:
+        raise Error(
+            f"a packed matrix must be uint8 [NB, KB, {layout.block_bytes}], got {packed.dtype} "
+            f"{list(packed.shape)}."
+        )
     nb, kb, _ = packed.shape
     slices = layout.columns // BLOCK
     ordered = packed[:, :, layout.code_bytes :].reshape(nb, kb, 4, 8, 2, slices)
@@ -305,20 +326,30 @@ def unpack_expert(packed: NDArray[np.uint8], n: int, k: int, layout: Layout) -> 
     Raises:
         Error: if the shape does not fit n and k.
     """
-    shape = layout.shape(n, k)
-    if packed.shape != shape or packed.dtype != np.uint8:
-        raise Error(
-            f"packed weights of N = {n}, K = {k} must be uint8 {list(shape)}, got "
-            f"{packed.dtype} {list(packed.shape)}."
-        )
+    _check_packed(packed, n, k, layout)
     codes, scales = _unpack_padded(packed, layout)
     return Quantized(
         codes[:n, : k // 2].reshape(n, k // BLOCK, BLOCK // 2), scales[:n, : k // BLOCK].copy()
     )
 
 
+def _check_packed(packed: NDArray[np.uint8], n: int, k: int, layout: Layout) -> None:
+    shape = layout.shape(n, k)
+    if packed.shape != shape or packed.dtype != np.uint8:
+        raise Error(
+            f"packed weights of N = {n}, K = {k} must be uint8 {list(shape)}, got "
+            f"{packed.dtype} {list(packed.shape)}."
+        )
+
+
+@typed
 def padding_is_neutral(packed: NDArray[np.uint8], n: int, k: int, layout: Layout) -> bool:
-    """Whether all padding of one packed expert has code 0 and scale 1, as packing leaves it."""
+    """Whether all padding of one packed expert has code 0 and scale 1, as packing leaves it.
+
+    Raises:
+        Error: if the shape does not fit n and k.
+    """
+    _check_packed(packed, n, k, layout)
     nb, kb, _ = packed.shape
     parts = []
     if n % TILE:
@@ -334,6 +365,14 @@ def padding_is_neutral(packed: NDArray[np.uint8], n: int, k: int, layout: Layout
     return True
 
 
+@typed
 def to_raw_scales(packed: NDArray[np.uint8]) -> None:
-    """Turn folded scale bytes into raw ones, in place; u8 ``[..., 2176]``, padding included."""
+    """Turn folded scale bytes into raw ones, in place; u8 ``[..., 2176]``, padding included.
+
+    Raises:
+        Error: if they are not such bytes, or must not be written.
+    """
+    if packed.shape[-1:] != (BLOCK_BYTES,):
+        raise Error(f"packed weights must be [..., {BLOCK_BYTES}], got {list(packed.shape)}.")
+    check_output(packed, packed.shape)
     packed[..., CODE_BYTES:] -= np.uint8(FOLDED_BIAS)

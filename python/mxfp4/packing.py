@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._typed import as_array, typed
 from .errors import Error
 from .formats import BLOCK, Quantized
-from .layout import FOLDED_MAX, FP8, Layout, check_scales, pack_expert, to_raw_scales
+from .layout import FOLDED_MAX, FP8, Layout, check_output, check_scales, pack_expert, to_raw_scales
 from .layout_bytes import restore_row_powers, take_row_powers
 from .weights import INTERLEAVED, PackedWeights, Proof
 
@@ -46,9 +46,10 @@ def pack(
         Error: if shapes or dtypes do not fit, or a scale does not fit the layout asked for.
     """
     for name, part in (("blocks", blocks), ("scales", scales)):
-        if not hasattr(part, "__len__") or not hasattr(part, "__getitem__"):
-            raise Error(f"{name} must be an array with a first dimension of experts, got "
-                        f"{type(part).__name__}.")  # fmt: skip
+        has_items = hasattr(part, "__len__") and hasattr(part, "__getitem__")
+        if not has_items or getattr(part, "shape", None) == ():
+            what = "a single number" if has_items else type(part).__name__
+            raise Error(f"{name} must be an array with a first dimension of experts, got {what}.")
     if len(blocks) != len(scales):
         raise Error(f"blocks has {len(blocks)} experts, but scales has {len(scales)}.")
     if gate_up not in (None, "apart", "interleaved"):
@@ -205,8 +206,7 @@ class _Packing:
 def _output(out: NDArray[np.uint8] | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     if out is None:
         return np.empty(shape, np.uint8)
-    if out.shape != shape or out.dtype != np.uint8:
-        raise Error(f"out must be uint8 {list(shape)}, got {out.dtype} {list(out.shape)}.")
+    check_output(out, shape)
     return out
 
 

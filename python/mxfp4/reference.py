@@ -119,8 +119,16 @@ def check_routing(
             )
 
 
-def _check_out_dtype(out_dtype: Any) -> np.dtype[Any]:
-    dtype = np.dtype(out_dtype)
+def check_out_dtype(out_dtype: Any) -> np.dtype[Any]:
+    """A dtype of results.
+
+    Raises:
+        Error: if it is neither bf16 nor f32.
+    """
+    try:
+        dtype = np.dtype(out_dtype)
+    except TypeError as e:
+        raise Error(f"the output dtype must be bfloat16 or float32, got {out_dtype!r}.") from e
     if dtype not in (bfloat16, np.dtype(np.float32)):
         raise Error(f"the output dtype must be bfloat16 or float32, got {dtype}.")
     return dtype
@@ -167,7 +175,7 @@ def grouped_matmul(
     Raises:
         Error: if dtypes, shapes, offsets or ids do not fit.
     """
-    x, dtype = as_array("x", x), _check_out_dtype(out_dtype)
+    x, dtype = as_array("x", x), check_out_dtype(out_dtype)
     source = as_source(weights)
     out = np.zeros((*x.shape[:1], source.shape[1]), dtype)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -190,7 +198,7 @@ def bounded_matmul(
 
     Arguments and errors as `grouped_matmul`.
     """
-    x, dtype = as_array("x", x), _check_out_dtype(out_dtype)
+    x, dtype = as_array("x", x), check_out_dtype(out_dtype)
     source = as_source(weights)
     value = np.zeros((*x.shape[:1], source.shape[1]), np.float64)
     absolute = np.zeros_like(value)
@@ -221,7 +229,7 @@ def error_bound(
     Returns:
         f64 of the same shape; NaN where value or absolute is not finite: no bound applies there.
     """
-    digits, smallest = (7, -133) if _check_out_dtype(out_dtype) == bfloat16 else (23, -149)
+    digits, smallest = (7, -133) if check_out_dtype(out_dtype) == bfloat16 else (23, -149)
     with np.errstate(invalid="ignore"):
         drift = k * 2.0**-22 * as_array("absolute", absolute).astype(np.float64)
         reach = np.abs(as_array("value", value).astype(np.float64)) + drift

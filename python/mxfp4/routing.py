@@ -14,11 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._typed import as_array, typed
+from ._typed import as_array, integers, shaped, typed
 from .errors import Error
 from .formats import bfloat16
 
 SCORINGS = ("softmax", "softmax_selected", "sigmoid", "sqrt_softplus")
+MOST_EXPERTS, MOST_SLOTS = 1024, 32
+"""Limits of the routing kernels."""
+
 COUNT_BLOCKS = 128
 """Lines of the counts that top_k and count_by_expert hand to sort_by_expert."""
 
@@ -39,6 +42,18 @@ class Routing(NamedTuple):
     error: int
 
 
+def _check_experts(experts: int) -> None:
+    if not 1 <= experts <= MOST_EXPERTS:
+        raise Error(f"experts must be 1 to {MOST_EXPERTS}, got {experts}.")
+
+
+def _logits(logits: Any) -> NDArray[Any]:
+    found = shaped("logits", logits, "T", "E")
+    if found.shape[1] == 0:
+        raise Error(f"logits must be of at least one expert, got {list(found.shape)}.")
+    return found
+
+
 def _softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:
     powers = np.exp(values - values.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
@@ -53,9 +68,9 @@ def scores(logits: ArrayLike, scoring: str) -> NDArray[np.float64]:
         scoring: one of `SCORINGS`.
 
     Raises:
-        Error: if there is no such scoring.
+        Error: if there is no such scoring, or logits have another shape.
     """
-    wide = as_array("logits", logits).astype(np.float64)
+    wide = _logits(logits).astype(np.float64)
     if scoring not in SCORINGS:
         raise Error(f"scoring must be one of {list(SCORINGS)}, got {scoring!r}.")
     with np.errstate(over="ignore", invalid="ignore"):
@@ -82,12 +97,19 @@ def top_k(
     The greatest logits are selected, or with a bias the greatest ``score + bias``; slots are in
     descending order, of equal experts the lower comes first, and NaN last. Weights are the scores
     of the selected experts without bias.
+
+    Raises:
+        Error: if there is no such scoring, or shapes or the number of slots do not fit.
     """
     all_scores = scores(logits, scoring)
-    compared = as_array("logits", logits).astype(np.float32)
+    compared = _logits(logits).astype(np.float32)
+    experts = compared.shape[1]
+    if not 1 <= slots <= experts:
+        raise Error(f"slots must be 1 to {experts}, the experts of logits, got {slots}.")
     if bias is not None:
         with np.errstate(invalid="ignore"):
-            compared = all_scores.astype(np.float32) + as_array("bias", bias).astype(np.float32)
+            own = shaped("bias", bias, experts).astype(np.float32)
+            compared = all_scores.astype(np.float32) + own
     # A stable sort of what descends: NaN is last, as numpy sorts it.
     order = np.argsort(-compared, axis=-1, kind="stable")
     ids = order[:, :slots].astype(np.int32)
@@ -104,8 +126,13 @@ def top_k(
 @typed
 def count_blocks(ids: ArrayLike, experts: int) -> NDArray[np.int32]:
     """How often each block of tokens has each expert: the counts of ``mxfp4.top_k`` and
-    ``mxfp4.count_by_expert``. Other ids count nowhere."""
-    ids = as_array("ids", ids)
+    ``mxfp4.count_by_expert``. Other ids count nowhere.
+
+    Raises:
+        Error: if ids are no integers ``[T, S]``, or there are too many experts or none.
+    """
+    ids = integers("ids", ids, "T", "S")
+    _check_experts(experts)
     block = 32 * max(1, -(-len(ids) // (32 * COUNT_BLOCKS)))
     parts = [ids[i : i + block].ravel() for i in range(0, len(ids), block)]
     known = [part[(part >= 0) & (part < experts)] for part in parts]
@@ -115,8 +142,13 @@ def count_blocks(ids: ArrayLike, experts: int) -> NDArray[np.int32]:
 
 @typed
 def sort_by_expert(ids: ArrayLike, experts: int) -> Routing:
-    """The slots of all tokens by expert, in the order of (token, slot); -1 is no expert."""
-    ids = as_array("ids", ids)
+    """The slots of all tokens by expert, in the order of (token, slot); -1 is no expert.
+
+    Raises:
+        Error: as `count_blocks`.
+    """
+    ids = integers("ids", ids, "T", "S")
+    _check_experts(experts)
     flat = ids.ravel()
     known = (flat >= 0) & (flat < experts)
     order = np.flatnonzero(known)[np.argsort(flat[known], kind="stable")]
@@ -132,9 +164,18 @@ def sort_by_expert(ids: ArrayLike, experts: int) -> Routing:
 
 @typed
 def dispatch(values: ArrayLike, positions: ArrayLike, rows: ArrayLike) -> NDArray[Any]:
-    """A copy of ``rows`` with the values of each token in the rows of its slots."""
-    values, positions = as_array("values", values), as_array("positions", positions)
-    result = as_array("rows", rows).copy()
+    """A copy of ``rows`` with the values of each token in the rows of its slots.
+
+    Raises:
+        Error: if shapes do not fit, or positions are no integers.
+    """
+    values, result = as_array("values", values), as_array("rows", rows).copy()
+    if not values.ndim or values.ndim != result.ndim or values.shape[1:] != result.shape[1:]:
+        raise Error(
+            f"values and rows must be alike but for their number, got {list(values.shape)} and "
+            f"{list(result.shape)}."
+        )
+    positions = integers("positions", positions, len(values), "S")
     token, slot = np.nonzero((positions >= 0) & (positions < len(result)))
     result[positions[token, slot]] = values[token]
     return result
@@ -150,12 +191,23 @@ def combine(
     """The weighted sum of each token's rows, slot after slot by fused f32 multiply-adds.
 
     Slots whose position is no row are skipped. Bit for bit what kernels compute.
+
+    Args:
+        rows: ``[R, N]``.
+        positions: integers ``[T, S]``.
+        weights: ``[T, S]``.
+        dtype: of the result, bf16 or f32.
+
+    Raises:
+        Error: if anything does not fit.
     """
-    rows, positions = as_array("rows", rows), as_array("positions", positions)
-    weights = as_array("weights", weights)
+    rows, positions = shaped("rows", rows, "R", "N"), integers("positions", positions, "T", "S")
+    weights = shaped("weights", weights, *positions.shape)
+    if not isinstance(dtype, (type, np.dtype)) or np.dtype(dtype) not in (bfloat16, np.float32):
+        raise Error(f"dtype must be bfloat16 or numpy.float32, got {dtype!r}.")
     total = np.zeros((len(positions), rows.shape[1]), np.float32)
     wide = rows.astype(np.float32)
-    for slot in range(positions.shape[1]):
+    for slot in range(positions.shape[1] if len(rows) else 0):
         at, weight = positions[:, slot], weights[:, slot, None].astype(np.float64)
         known = (at >= 0) & (at < len(rows))
         y = wide[np.where(known, at, 0)].astype(np.float64)

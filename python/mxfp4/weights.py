@@ -67,8 +67,16 @@ class Proof:
 
     @staticmethod
     def of(scales: ArrayLike) -> Proof:
-        """The proof of E8M0 bytes of any shape."""
+        """The proof of E8M0 bytes of any shape.
+
+        Raises:
+            Error: if there are none.
+        """
         bytes_ = as_array("scales", scales)
+        if bytes_.dtype != np.uint8 or not bytes_.size:
+            raise Error(
+                f"scales must be at least one uint8, got {bytes_.dtype} {list(bytes_.shape)}."
+            )
         top = int(bytes_.max())
         return Proof(int(bytes_.min()), top, top == SCALE_NAN)
 
@@ -173,23 +181,41 @@ class PackedWeights:
         return self.experts, self.n, self.k
 
     def decode(self, expert: int) -> NDArray[Any]:
-        """One expert's exact weights, bf16 ``[N, K]``; host data only."""
+        """One expert's exact weights, bf16 ``[N, K]``; host data only.
+
+        Raises:
+            Error: as `unpack`.
+        """
         return dequantize(*self.unpack(expert))
 
     def unpack(self, expert: int) -> Quantized:
         """One expert in checkpoint form; host data only.
 
         Of weights for FP8, scales of blocks of zeros may be others than they were.
+
+        Raises:
+            Error: if there is no such expert, or the data is on a device.
         """
-        return self.unpack_bytes(self._host()[expert], expert)
+        data = self._host()
+        self._check_expert(expert)
+        return self.unpack_bytes(data[expert], expert)
 
     def unpack_bytes(self, packed: NDArray[np.uint8], expert: int) -> Quantized:
-        """The same of an expert's bytes, which are elsewhere."""
+        """The same of an expert's bytes, which are elsewhere.
+
+        Raises:
+            Error: if there is no such expert, or the bytes are not as many as one has.
+        """
+        self._check_expert(expert)
         found = unpack_expert(packed, self.n, self.k, self.layout)
         if self.powers is None:
             return found
         powers = np.asarray(self.powers[expert])
         return Quantized(found.blocks, restore_row_powers(found.scales, powers))
+
+    def _check_expert(self, expert: int) -> None:
+        if not 0 <= expert < self.experts:
+            raise Error(f"expert must be 0 to {self.experts - 1}, got {expert}.")
 
     def _host(self) -> NDArray[np.uint8]:
         if not isinstance(self.data, np.ndarray):
@@ -242,14 +268,21 @@ class PackedWeights:
             experts: packed experts, u8 ``[ceil(N/64), ceil(K/64), 2176]`` each, in order.
 
         Raises:
-            Error: if the padding or the proof is not what the weights have.
+            Error: if the padding or the proof is not what the weights have, or the experts are not
+                as many.
         """
         proof: Proof | None = None
+        count = 0
         for e, expert in enumerate(experts):
+            count += 1
+            if count > self.experts:
+                continue
             if not padding_is_neutral(expert, self.n, self.k, self.layout):
                 raise Error("packed weights: the padding is not neutral; pack the weights again.")
             proof = self._proof_of(expert, e).merge(proof)
-        if proof is not None and proof != self.proof:
+        if count != self.experts:
+            raise Error(f"packed weights: expected {self.experts} experts, got {count}.")
+        if proof != self.proof:
             raise Error(
                 f"packed weights: the metadata claims {self.proof}, but the data has {proof}."
             )
