@@ -5,9 +5,10 @@
 //===----------------------------------------------------------------------===//
 //
 // A bulk operation touches the shadow when it is issued and moves its bytes
-// when it lands, some scheduler steps later. Loads write as the agent of the
-// mbarrier they complete on, stores read as the warp's bulk agent: even
-// counters for their reads of shared memory, odd ones for their writes.
+// when it lands, some scheduler steps later. Loads read global memory and write
+// as the agent of the mbarrier they complete on, stores read as the warp's bulk
+// agent: even counters for their reads of shared memory, odd ones for their
+// writes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -175,7 +176,7 @@ void execLoadBulk(ExecContext &x, const Inst &i) {
     Cta *to;
     if (!readLoad(x, i, l, op, to) ||
         !(op.k == BulkOp::SharedToShared ? touchSharedSource(x, op, l)
-                                         : touchSource(x, op, l)))
+                                         : touchSource(x, op, *to, l)))
       return;
     launchLoad(x, op, l);
     x.s.stats.sharedAsyncWriteBytes +=

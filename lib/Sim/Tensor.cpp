@@ -7,6 +7,7 @@
 #include "Tensor.h"
 
 #include "CpAsync.h"
+#include "Sync.h"
 
 #include <algorithm>
 
@@ -210,8 +211,11 @@ static bool touchOuter(ExecContext &x, const BulkOp &op, unsigned lane,
   return good;
 }
 
-bool mxfp4::sim::touchSource(ExecContext &x, const BulkOp &op, unsigned lane) {
+bool mxfp4::sim::touchSource(ExecContext &x, const BulkOp &op, const Cta &to,
+                             unsigned lane) {
   Access a = threadAccess(x, lane, Access::Async);
+  if (auto b = to.mbarriers.find(op.mbar); b != to.mbarriers.end())
+    a.e = mbarEpoch(b->second);
   a.what = "the bulk copy";
   return touchOuter(x, op, lane, a, a.what);
 }

@@ -27,8 +27,10 @@ inline uint32_t swizzle(uint32_t off, TensorMap::Swizzle s) {
   }
 }
 
-/// Checks and records the global side of an operation at issue.
-bool touchSource(ExecContext &x, const BulkOp &op, unsigned lane);
+/// Checks and records the global side of an operation at issue. A load has read
+/// its source when the mbarrier of block `to` says so.
+bool touchSource(ExecContext &x, const BulkOp &op, const Cta &to,
+                 unsigned lane);
 bool touchTarget(ExecContext &x, const BulkOp &op, unsigned lane,
                  uint32_t clock);
 /// Moves the bytes.

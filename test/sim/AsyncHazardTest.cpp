@@ -30,6 +30,29 @@ TEST(Hazards, AFenceOfGlobalMemoryIsPassedOnByMbarriers) {
          {copied(""), "without a fence.proxy.async in between"}});
 }
 
+// Until its mbarrier completes, a copy may still read: not even the thread that
+// began it may overwrite the source, and behind a wait each thread may.
+TEST(Hazards, ABulkLoadReadsUntilItsMbarrierCompletes) {
+  auto waited = [](const std::string &label) {
+    return label + ": mbarrier.try_wait.parity.shared.b64 %p5, [%r4], 0;\n" +
+           "@!%p5 bra " + label + ";\n";
+  };
+  auto overwritten = [&](const char *thread, const std::string &wait) {
+    return init() + "@%p1 st.global.v4.b32 [%d2], {1, 2, 3, 4};\n" +
+           "fence.proxy.async; barrier.sync 0;\n"
+           "@%p1 mbarrier.arrive.expect_tx.shared.b64 _, [%r4], 16;\n"
+           "@%p1 cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::"
+           "bytes [%r3], [%d2], 16, [%r4];\n" +
+           wait + "@" + thread + " st.global.b32 [%d2], 5;\n" + waited("END");
+  };
+  const std::string wait = waited("W");
+  const char *const race = "its mbarrier has not been waited for";
+  check({{overwritten("%p1", wait), nullptr},
+         {overwritten("%p4", wait), nullptr},
+         {overwritten("%p1", ""), race},
+         {overwritten("%p4", "barrier.sync 0;\n"), race}});
+}
+
 // fence.mbarrier_init is for mbarriers that the same thread has initialised,
 // and for nothing else.
 TEST(Hazards, AFenceOfMbarriersIsNoFenceOfData) {
