@@ -179,8 +179,14 @@ def write_together(
                 scratch.replace(target)
     except BaseException:
         for _, scratch, _ in pending:
-            scratch.unlink(missing_ok=True)
+            discard(scratch)
         raise
+
+
+def discard(scratch: Path) -> None:
+    """Remove what was being written, if it is there; what went wrong before is what counts."""
+    with suppress(OSError):
+        scratch.unlink()
 
 
 def write_whole(path: str | os.PathLike[str], data: str | bytes) -> None:

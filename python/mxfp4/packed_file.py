@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._files import check_regular, naming, open_scratch
+from ._files import check_regular, discard, naming, open_scratch
 from ._safetensors import open_file, tensors_of
 from ._typed import typed
 from .errors import Error
@@ -191,7 +191,7 @@ def write(
         check(part)
         part.replace(path)
     except BaseException:
-        part.unlink(missing_ok=True)
+        discard(part)
         raise
 
 

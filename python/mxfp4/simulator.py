@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._sim_driver import Launched, SimDriver
-from ._typed import as_array, typed
+from ._typed import as_array, integers, shaped, typed
 from .artifact import Artifact
 from .errors import Error
 from .formats import bfloat16
@@ -149,7 +149,9 @@ def simulate(
     if not isinstance(weights, PackedWeights) or not isinstance(weights.data, np.ndarray):
         raise Error("weights must be PackedWeights with their data on the host; see pack().")
 
-    x, operands = _activations(artifact, as_array("x", x), weights, operands)
+    if "gather" in operands:
+        operands["gather"] = integers("gather", operands["gather"], "R")
+    x, operands = _activations(artifact, shaped("x", x, "R", "K"), weights, operands)
 
     def put(array: Any, name: str) -> Any:
         return driver.allocate(as_array(name, array), name, writable=False)

@@ -111,6 +111,15 @@ def test_a_folder_that_is_not_there(kind: str, artifact: Artifact, tmp_path: Pat
     assert error.value.filename == str(tmp_path / "none" / "it")
 
 
+@pytest.mark.parametrize("kind", ["text", "weights"])
+def test_a_folder_that_is_a_file(kind: str, artifact: Artifact, tmp_path: Path) -> None:
+    """Neither does removing what was never written."""
+    (tmp_path / "none").write_text("")
+    with pytest.raises(NotADirectoryError) as error:
+        writers(artifact)[kind][1](tmp_path / "none")
+    assert error.value.filename == str(tmp_path / "none" / "it")
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o755, 0o444])
 @pytest.mark.parametrize("kind", ["text", "page", "artifact", "weights"])
 def test_modes_stay(kind: str, mode: int, artifact: Artifact, tmp_path: Path) -> None:
