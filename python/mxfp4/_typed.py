@@ -227,6 +227,17 @@ def integers(name: str, value: Any, *shape: int | str) -> NDArray[Any]:
     return found
 
 
+def check_numbers(**numbers: tuple[Any, int, int]) -> None:
+    """Check that each is a whole number from a least to a most one.
+
+    Raises:
+        Error: if one is not.
+    """
+    for name, (value, least, most) in numbers.items():
+        if not isinstance(value, int | np.integer) or not least <= value <= most:
+            raise Error(f"{name} must be a whole number from {least} to {most}, found {value!r}.")
+
+
 def typed(what: _T) -> _T:
     """A function whose arguments must be of the types of its annotations, or a class with such
     methods: all that are public, and the constructor. What an annotation leaves open stays open.

@@ -297,6 +297,13 @@ def unpack_expert_native(
 
 
 _compiling = threading.Lock()
+# A process that forks waits until no other thread compiles: the child, in which that thread does
+# not go on, would wait for it without end.
+os.register_at_fork(
+    before=_compiling.acquire,
+    after_in_parent=_compiling.release,
+    after_in_child=_compiling.release,
+)
 
 
 @cache

@@ -23,7 +23,7 @@ from ._manifest_fields import FORMAT, VERSIONS, choice, get, number, parsed, res
 from ._sim_driver import Launched, SimDriver
 from ._sim_launch import launch
 from ._sim_memory import DeviceArray
-from ._typed import typed
+from ._typed import as_array, check_numbers, typed
 from .artifact import Saved, read_folder
 from .errors import Error
 from .formats import bfloat16
@@ -239,6 +239,13 @@ def simulate_routing(
     m = artifact.manifest
     if set(inputs) != set(m.inputs):
         raise Error(f"{m.operation} takes {list(m.inputs)}, got {sorted(inputs)}.")
+    check_numbers(
+        rows=(rows, 0, 2**31 - 1),
+        seed=(seed, 0, 2**64 - 1),
+        max_instructions=(1 if max_instructions is None else max_instructions, 1, 2**64 - 1),
+    )
+    for name, value in inputs.items():
+        inputs[name] = np.atleast_1d(as_array(name, value))
     options = {} if max_instructions is None else {"max_instructions": max_instructions}
     driver = SimDriver(seed=seed, check_races=1, **options)
     arrays: dict[str, DeviceArray] = {}
@@ -251,7 +258,7 @@ def simulate_routing(
         own = name in inputs and argument.shape[0] == f"{name}_rows"
         shape = argument.shape_for(len(inputs[name]) if own else rows)
         if name in inputs:
-            given = np.asarray(inputs[name])
+            given = inputs[name]
             if given.shape != shape or given.dtype != dtype:
                 raise Error(
                     f"{name} must be {argument.dtype} {list(shape)}, got {given.dtype} "

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._sim_driver import Launched, SimDriver
-from ._typed import as_array, integers, shaped, typed
+from ._typed import as_array, check_numbers, integers, shaped, typed
 from .artifact import Artifact
 from .errors import Error
 from .formats import bfloat16
@@ -130,7 +130,7 @@ def simulate(
     Raises:
         Error: if the interpreter is not found, or the arguments do not fit the kernel.
     """
-    _check_numbers(
+    check_numbers(
         multiprocessors=(multiprocessors, 1, 1024),
         launches=(launches, 1, 2**31),
         out_rows=(out_rows or 0, 0, 2**31 - 1),
@@ -188,13 +188,6 @@ def simulate(
         if result.y.tobytes() != first.y.tobytes() and not result.findings:
             raise Error(f"launch {number} stored other bits than the first.")
     return result
-
-
-def _check_numbers(**numbers: tuple[Any, int, int]) -> None:
-    """Each is a whole number from a least to a most one."""
-    for name, (value, least, most) in numbers.items():
-        if not isinstance(value, int | np.integer) or not least <= value <= most:
-            raise Error(f"{name} must be a whole number from {least} to {most}, found {value!r}.")
 
 
 def _activations(

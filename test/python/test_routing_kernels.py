@@ -111,6 +111,13 @@ def test_wrong_inputs() -> None:
         simulate_routing(kernel, 1)
     with pytest.raises(Error, match=r"ids must be i32 \[1, 4\], got int32 \[2, 4\]"):
         simulate_routing(kernel, 1, ids=np.zeros((2, 4), np.int32))
+    with pytest.raises(Error, match="ids must be a numpy array, got list: "):
+        simulate_routing(kernel, 2, ids=[[1], [2, 3]])  # type: ignore[arg-type]
+    with pytest.raises(Error, match=r"ids must be i32 \[2, 4\], got int64 \[1\]"):
+        simulate_routing(kernel, 2, ids=3)  # type: ignore[arg-type]
+    for name, wrong in (("rows", -1), ("rows", 2**31), ("seed", -1), ("max_instructions", 0)):
+        with pytest.raises(Error, match=f"{name} must be a whole number from [01] to "):
+            simulate_routing(kernel, **{"rows": 1, name: wrong}, ids=np.zeros((1, 4), np.int32))
 
 
 def test_one_kernel_an_artifact() -> None:

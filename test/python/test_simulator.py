@@ -148,6 +148,10 @@ def test_the_launcher_checks_as_it_does_on_a_gpu() -> None:
         simulate(artifact, CASE.activations(), other.weights(), CASE.offsets())
     with pytest.raises(Error, match=r"x must have shape \[R, 672\]"):
         simulate(artifact, CASE.activations()[:, :64], CASE.weights(), CASE.offsets())
+    with pytest.raises(Error, match=r"x must be \[R, K\], got \[\]"):
+        simulate(artifact, 3, CASE.weights(), CASE.offsets())
+    with pytest.raises(Error, match="gather must be integers, got float64"):
+        simulate(artifact, CASE.activations(), CASE.weights(), CASE.offsets(), gather=[1.5])
     with pytest.raises(Error, match="weights must be PackedWeights"):
         simulate(artifact, CASE.activations(), CASE.weights().data, CASE.offsets())
 
