@@ -76,6 +76,13 @@ constexpr int kDozenFP8 = 32;
 /// 0.85 to 0.94 in four cases whose waves are equally full.
 constexpr double kTallFewest = 0.92;
 
+/// CTAs per SM, K slices and stages of tiles of 64 columns that are all there
+/// at once, in one wave, and the most steps of K for which they are: they took
+/// 0.86 of the time of five slices in one CTA with 11 steps, 0.97 to 0.99 with
+/// 32, 0.98 to 1.00 with 45 and 48, and 1.00 to 1.02 with 64.
+constexpr int kCtasAtOnce = 3, kSlicesAtOnce = 2, kStagesAtOnce = 10;
+constexpr int64_t kStepsAtOnce = 48;
+
 /// The time of a row of weights with one CTA per SM, and in tiles of 64 columns
 /// that five K slices share, as multiples of its time with two CTAs per SM.
 constexpr double kDecodersAlone = 1.12, kDecodersNarrow = 1.25;
@@ -277,11 +284,26 @@ Pick Chooser::pickDecoders(int64_t rows) const {
 
 /// While memory delivers more than the warps decode, 20 or 24 warps of one CTA
 /// decode. Tiles of 128 columns share activations, but SMs share fewer tiles
-/// less evenly.
+/// less evenly. Three waves of small tiles are one of three CTAs per SM, in
+/// which 24 warps decode, too.
 Pick Chooser::pickFewestDecoders(int64_t rows) const {
-  const double busy = double(std::min(rows, groups));
-  const bool isTall =
-      2 * kTallFewest * double(waves(busy, 128)) < double(waves(busy, 64));
+  const auto waves = [&](int64_t columns, int ctas) {
+    return overBusyGroups(rows, [&](double busy) {
+      const int places = ctas * target.device.multiprocessors;
+      return std::ceil(busy * double(ceilDiv(problem.n, columns)) / places);
+    });
+  };
+  const double narrow = waves(64, 1);
+  const bool isTall = 2 * kTallFewest * waves(128, 1) < narrow;
+  if (!isTall && narrow > 2 && waves(64, kCtasAtOnce) <= 1 &&
+      steps <= kStepsAtOnce && !problem.hasEpilogue && !problem.gathers &&
+      !problem.olderInputs) {
+    Schedule schedule = wgmma(64, 8, 0, 4, kSlicesAtOnce, kCtasAtOnce);
+    schedule.overlapDecode = false;
+    return {withStages(schedule, /*sumSteps=*/0, kStagesAtOnce),
+            "few rows per group: decoding decides, 8 tokens, small tiles that "
+            "are all there at once, in three CTAs per SM"};
+  }
   Schedule schedule = isTall ? wgmma(128, 8, 0, 8, kSharingSlices)
                              : wgmma(64, 8, 0, 4, kFewestSlices);
   schedule.sideBySide = false;

@@ -248,12 +248,22 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsInOtherRegimes) {
     int tileRows, tileTokens, kSlices, warps;
   };
   const Other others[] = {
-      // 360 tiles of 64 columns or 180 of 128 for 132 SMs, then 1024 or 512.
-      {sized(32, 4), 64, 8, 5, 20},
+      // 360 tiles of 64 columns or 180 of 128 for 132 SMs, then 1024 or 512. In
+      // three CTAs per SM, 396 tiles of 64 columns are there at once.
+      {sized(32, 4), 64, 8, 2, 8},
+      {{128, 128, 2816, 704, 8}, 64, 8, 2, 8},
+      {{256, 256, 4096, 2048, 6}, 64, 8, 2, 8},
+      {{256, 256, 4160, 2048, 6}, 64, 8, 5, 20},
+      {{128, 128, 6144, 3072, 4}, 64, 8, 2, 8},
+      {{128, 128, 6144, 3136, 4}, 64, 8, 5, 20},
       {{256, 256, 7168, 2048, 8}, 64, 8, 5, 20},
       {{256, 256, 4096, 7168, 8}, 128, 8, 3, 24},
-      {sized(32, 8), 128, 8, 3, 24},
+      {sized(32, 8), 64, 8, 5, 20},
       {{32, 32, 2880, 2880, 4}, 128, 8, 3, 24},
+      // Of 32 groups, 16 rows are expected in 13, of 128 in 15: five waves of
+      // 64 columns in place of six, where three of 128 take 5.5 times as long.
+      {{32, 32, 2880, 2880, 16}, 64, 8, 5, 20},
+      {{128, 128, 2880, 2880, 16}, 128, 8, 3, 24},
       // From 13 rows per group on, however many tiles there are.
       {sized(1024, 1024 * 13), 192, 64, 2, 24},
       {sized(128, 128 * 32), 192, 64, 2, 24},
@@ -271,6 +281,13 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsInOtherRegimes) {
               "");
     EXPECT_FALSE(choose(other.problem).schedule == s) << choice.reason;
   }
+  // In a layer, three CTAs per SM were not measured.
+  Problem layers = sized(32, 4);
+  layers.hasEpilogue = true;
+  EXPECT_EQ(choose(layers, {}, h200).schedule.kSlices, 5);
+  layers = sized(32, 4);
+  layers.olderInputs = true;
+  EXPECT_EQ(choose(layers, {}, h200).schedule.kSlices, 5);
   // Rows that are gathered.
   Problem gathered = sized(32, 32 * 56);
   gathered.gathers = true;
