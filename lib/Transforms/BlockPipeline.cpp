@@ -229,11 +229,11 @@ static void emitAhead(ImplicitLocOpBuilder &b, const BlockLoop &of,
 }
 
 /// Starts a batch and waits for the one before, if any, whose fragments are
-/// spare from then on. It begins from zeros where `accumulate`, if given, is
-/// false.
+/// spare from then on, and for its own if it is the last of all. It begins from
+/// zeros where `accumulate`, if given, is false.
 static void emitBatch(ImplicitLocOpBuilder &b, const BlockLoop &of,
                       BlockState &state, int64_t batch, bool hasEarlier,
-                      Value accumulate) {
+                      bool isLast, Value accumulate) {
   BlockMatmulOp matmul = of.matmul;
   const int64_t block = batch / of.parts, part = batch % of.parts;
   SmallVector<Value> arguments = {
@@ -253,7 +253,8 @@ static void emitBatch(ImplicitLocOpBuilder &b, const BlockLoop &of,
   if (accumulate)
     wgmma.getAccumulateMutable().assign(accumulate);
   if (hasEarlier)
-    sums = WgmmaWaitOp::create(b, sums.getType(), sums, /*pending=*/1);
+    sums = WgmmaWaitOp::create(b, sums.getType(), sums,
+                               /*pending=*/isLast ? 0 : 1);
   state.sums =
       vector::InsertOp::create(b, sums, state.sums, ArrayRef<int64_t>{block});
 }
@@ -326,7 +327,9 @@ void mxfp4::emitSteps(ImplicitLocOpBuilder &b, const BlockLoop &of,
                           : Value();
     for (int64_t batch = 0; batch < batches; ++batch) {
       const bool isInside = step * batches + batch + 2 < steps * batches;
+      const bool isLast = step == steps - 1 && batch == batches - 1;
       emitBatch(b, of, state, batch, hasPrevious || step > 0 || batch > 0,
+                isLast && state.endsAll,
                 batch % of.parts == 0 ? isGoingOn : Value());
       if (batch == 0 && (hasPrevious || step > 0))
         releaseStage(b, of.loop, state.previous,

@@ -64,6 +64,11 @@ struct BlockState {
   /// Batches decoded and multiplied so far, in the order of the text: an even
   /// number in the loop, so that two buffers take turns.
   int64_t decoded = 0, multiplied = 0;
+  /// Whether the last batch that is started next is the last of all, without a
+  /// loop around it. It waits for all groups then: from a wait for all but one
+  /// on, ptxas takes the accumulator to be complete, and moves what reads it
+  /// ahead of a second wait in the same block.
+  bool endsAll = false;
 
   llvm::SmallVector<mlir::Value> flatten() const;
   void assign(mlir::ValueRange values);

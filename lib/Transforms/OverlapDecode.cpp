@@ -158,6 +158,9 @@ static void emitLoop(ImplicitLocOpBuilder &b, const BlockLoop &of,
   if (last)
     isNotLast =
         arith::CmpIOp::create(b, arith::CmpIPredicate::ult, round, last);
+  state.endsAll = !end && llvm::all_of(of.counts, [&](int64_t count) {
+    return (count - begin) / stepsAtOnce == 1;
+  });
   emitSteps(b, of, state, stepsAtOnce, emitIsNotFirst(b, round, begin),
             isNotLast, numberOf(b, of, state, round, stepsAtOnce, begin));
   scf::YieldOp::create(b, state.flatten());
@@ -273,6 +276,7 @@ static void overlap(BlockLoop of) {
     if (state.promoted)
       first = {indexConstant(b, toBegin),
                ofSlice(b, loop.getSlice(), of.counts)};
+    state.endsAll = steps - toBegin == 1;
     emitSteps(b, of, state, 1,
               toBegin > 0 ? std::optional<Value>(Value()) : std::nullopt,
               steps == 1 ? never : Value(), first);

@@ -119,6 +119,43 @@ func.func @five_steps(%w: memref<3x1x!mxfp4.block<spread, folded>, #shared>,
   return %r#0, %r#1 : vector<1x2x4xf32>, !mxfp4.cursor<3>
 }
 
+// Two steps, or one of two blocks, are no loop in the end: the last batch waits for
+// all, because ptxas would move what reads its sums ahead of a second wait.
+
+// CHECK-LABEL: func @two_steps(
+// CHECK:         mxfp4.load_codes
+// CHECK-COUNT-4: mxfp4.decode
+// CHECK:         mxfp4.load_codes
+// CHECK:         mxfp4.wgmma {{.*}}
+// CHECK-NEXT:    mxfp4.wgmma_wait {{.*}} pending 1 :
+// CHECK:         scf.if
+// CHECK-COUNT-4: mxfp4.decode
+// CHECK:         mxfp4.wgmma {{.*}}
+// CHECK-NEXT:    mxfp4.wgmma_wait %{{[^ ]*}} : vector<2x4xf32>
+// CHECK:         mxfp4.ring_release
+// The step behind the last one is decoded in a branch that is not taken.
+// CHECK:         scf.if
+// CHECK-COUNT-4: mxfp4.decode
+// CHECK:         mxfp4.wgmma_wait %{{[^ ]*}} : vector<1x2x4xf32>
+// CHECK-NEXT:    mxfp4.ring_release
+// CHECK-NEXT:    return
+func.func @two_steps(%w: memref<3x1x!mxfp4.block<spread, folded>, #shared>,
+    %x: memref<3x16x64xbf16, #shared>, %ring: !mxfp4.ring<3>,
+    %start: !mxfp4.cursor<3>, %n: index, %zero: vector<1x2x4xf32>)
+    -> (vector<1x2x4xf32>, !mxfp4.cursor<3>) {
+  %r:2 = mxfp4.k_loop to 2 drains %ring at %start init(%zero)
+      {schedule = #five_steps} : !mxfp4.ring<3>, !mxfp4.cursor<3>, vector<1x2x4xf32> {
+  ^bb0(%k: index, %at: !mxfp4.cursor<3>, %sums: vector<1x2x4xf32>):
+    %slot = mxfp4.ring_slot %at : !mxfp4.cursor<3>
+    %next = mxfp4.tile_matmul %sums, %w, %x at [%slot] tokens(%n)
+        {schedule = #five_steps} : vector<1x2x4xf32>,
+        memref<3x1x!mxfp4.block<spread, folded>, #shared>,
+        memref<3x16x64xbf16, #shared>
+    mxfp4.yield %next : vector<1x2x4xf32>
+  }
+  return %r#0, %r#1 : vector<1x2x4xf32>, !mxfp4.cursor<3>
+}
+
 // An even number of steps: the loop begins with the first, and gives the stage
 // before it back only if there is one.
 
