@@ -36,8 +36,6 @@ ISSUED = 4
 ROLLED = 0.66, 0.77
 """Issue slots that kernels used on an H200 whose loops over K were not unrolled, as those with 12
 warps are not: measured on 2026-11-29 with 24 warps (docs/TuningLog.md)."""
-OLDER = {"deepseek-v4-pro", "kimi-k3", "kimi-k2.5", "glm-5"}
-"""Models of which rows on an H200 are of kernels from before their loops were unrolled."""
 COOL = 0.9, 0.95
 """Of the rate of slow tensor cores, which no power limit slows down: the rest is tiles' ends."""
 N = {"gate_up": 5760, "down": 2880}
@@ -122,7 +120,7 @@ class Model:
         bench, models = load("bench.json")["rows"], load("models-h200.json")["rows"]
         self.few = {
             H100: [r for r in bench if r["routing"] == "uniform" and is_few(r)],
-            H200: [r for r in models if is_few(r) and r["model"] not in OLDER],
+            H200: [r for r in models if is_few(r)],
         }
         self.layers = {H100: load("layer.json")["rows"], H200: load("layer-h200.json")["rows"]}
         self.costs = {c["device"]: c["warp_instructions_per_byte"] for c in load("costs.json")}
