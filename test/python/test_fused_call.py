@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_a_sentence() -> None:
         ({"gather": None}, "this kernel takes gather: pass gather="),
         ({"x_rows": np.int32(3)}, "this kernel takes no x_rows"),
         ({"scatter": given["scatter"][:3]}, r"scatter must have shape \[34\], got \[3\]"),
-        ({"gather": given["gather"].astype(np.float32)}, "gather must be i32, got f32"),
+        ({"gather": given["gather"].astype(np.float32)}, "gather must be integers, got float32"),
         ({"epilogue1": given["epilogue1"][:3]}, r"epilogue1 must have shape \[34\], got \[3\]"),
         ({"epilogue2": np.ones(1, np.float32)}, r"epilogue2 must have shape \[\], got \[1\]"),
     ):

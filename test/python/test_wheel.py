@@ -28,7 +28,9 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("scikit_build_core")
     folder = tmp_path_factory.mktemp("light")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
-    options = ["--no-build-isolation", "--no-deps", "-C", "wheel.cmake=false", "-w", str(folder)]
+    # Debian 12's pip does not know -C.
+    options = ["--no-build-isolation", "--no-deps", "--config-settings=wheel.cmake=false",
+               "-w", str(folder)]  # fmt: skip
     subprocess.run([*pip, *options, str(TREE / "python")], check=True, capture_output=True)
     return unpacked(folder)
 
