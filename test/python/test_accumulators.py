@@ -7,13 +7,16 @@ around it, and moves what reads it ahead of the wait for the last group.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sass
 from mxfp4 import Problem
+from mxfp4.bench.layer import spec
 from mxfp4.compile import Compiler
+from mxfp4.layer_kernels import LayerKernels
 from mxfp4.layout import FP8
 
 ACCUMULATIONS = ("", "fast", "promoted512", "promoted128")
@@ -26,6 +29,7 @@ def nvdisasm() -> Path:
     """The disassembler; where tests with models must run, it must be there."""
     found = sass.disassembler()
     if found is None:
+        assert os.environ.get("MXFP4_REQUIRE_MODELS") != "1", "triton brings no nvdisasm"
         pytest.skip("no nvdisasm: the package triton is not installed")
     return found
 
@@ -63,6 +67,17 @@ def test_no_accumulator_is_touched_early(
             assert not sass.touched(lines), f"{problem.spec()}, {rows} rows per group"
             seen += 1
     assert seen or k <= 64
+
+
+@pytest.mark.parametrize("variant", ["", "fp8"])
+def test_no_epilogue_touches_them_either(variant: str, nvdisasm: Path, tmp_path: Path) -> None:
+    """Of layers with two steps of K, whose epilogues compute with sums."""
+    layer = replace(spec(32, variant), hidden=96, inner=96)
+    LayerKernels.compile(layer, 4096, assemble=True, device="h200").save(tmp_path / "layer")
+    cubins = sorted((tmp_path / "layer").rglob("kernel.cubin"))
+    assert len(cubins) > 10
+    for cubin in cubins:
+        assert not sass.touched(sass.disassemble(nvdisasm, cubin)), cubin.parent.name
 
 
 def test_the_check_sees_reads_and_writes_of_accumulators() -> None:

@@ -24,7 +24,7 @@ MOST_LAUNCHES = 16
 
 LONGEST = 20 * 2**30
 """Bytes that more than two launches of a graph move together, at most: five milliseconds of an
-H200's memory. In longer turns a clock falls to what the power of one column leaves it."""
+H200's memory. In longer turns the clock falls to what a column's own power allows."""
 
 
 @dataclass(frozen=True)
