@@ -89,6 +89,9 @@ MXFP4_SIM_API int mxfp4SimOption(Mxfp4SimLaunch *l, const char *name,
     after the other, and may use what was published with them. */
 MXFP4_SIM_API Mxfp4SimStream *mxfp4SimStreamCreate(void);
 MXFP4_SIM_API void mxfp4SimStreamDestroy(Mxfp4SimStream *s);
+/** Memory that was freed: the stream keeps no record of it. */
+MXFP4_SIM_API void mxfp4SimStreamForget(Mxfp4SimStream *s, uint64_t address,
+                                        size_t size);
 /** The stream must outlive the run. */
 MXFP4_SIM_API void mxfp4SimLaunchStream(Mxfp4SimLaunch *l, Mxfp4SimStream *s);
 
@@ -148,6 +151,9 @@ MXFP4_SIM_API const char *mxfp4SimEncodeTensorMap(Mxfp4SimLaunch *l,
 
 /** Runs the launch; returns the number of findings of severity error. */
 MXFP4_SIM_API int mxfp4SimRun(Mxfp4SimLaunch *l);
+/** With 1 all launches in the process stop, now and later, each with a finding,
+    until 0 is said: for a process that ends while its threads launch. */
+MXFP4_SIM_API void mxfp4SimStop(int stop);
 /** Results of the last run. */
 MXFP4_SIM_API const char *mxfp4SimDiagnostics(const Mxfp4SimLaunch *l);
 /** A list of {"severity": "error", "check", "message", "line", "instruction",

@@ -127,6 +127,9 @@ int mxfp4SimOption(Mxfp4SimLaunch *l, const char *name, uint64_t value) {
 
 Mxfp4SimStream *mxfp4SimStreamCreate(void) { return new Mxfp4SimStream; }
 void mxfp4SimStreamDestroy(Mxfp4SimStream *s) { delete s; }
+void mxfp4SimStreamForget(Mxfp4SimStream *s, uint64_t address, size_t size) {
+  s->unended.forget(address, size);
+}
 void mxfp4SimLaunchStream(Mxfp4SimLaunch *l, Mxfp4SimStream *s) {
   l->opts.unended = s ? &s->unended : nullptr;
 }
@@ -208,6 +211,7 @@ int mxfp4SimRun(Mxfp4SimLaunch *l) {
     errors += d.level == sim::Diagnostic::Severity::Error;
   return errors;
 }
+void mxfp4SimStop(int stop) { sim::stopLaunches(stop != 0); }
 const char *mxfp4SimDiagnostics(const Mxfp4SimLaunch *l) {
   return l->diagnostics.c_str();
 }

@@ -23,6 +23,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <pthread.h>
 
 using namespace mxfp4;
 
@@ -68,9 +69,15 @@ struct State {
   sim::Unended unended;
 };
 
+/// Never destroyed, since a thread may be in a launch when the process ends. A
+/// process that forks waits for launches, which hold the lock.
 State &state() {
-  static State all;
-  return all;
+  static State *const all = [] {
+    pthread_atfork([] { state().mutex.lock(); }, [] { state().mutex.unlock(); },
+                   [] { state().mutex.unlock(); });
+    return new State;
+  }();
+  return *all;
 }
 thread_local int depth = 0;
 
@@ -204,6 +211,7 @@ EXPORT int cuMemFree_v2(uint64_t address) {
   for (auto at = blocks.begin(); at != blocks.end(); ++at) {
     if (reinterpret_cast<uint64_t>(at->data) != address)
       continue;
+    state().unended.forget(address, at->size);
     std::free(at->whole);
     blocks.erase(at);
     return kSuccess;

@@ -288,7 +288,7 @@ struct Grid {
   /// the check's name, a literal.
   std::map<std::tuple<uint32_t, uint32_t, std::string_view>, size_t> seen;
   std::vector<Diagnostic> found;
-  std::atomic<bool> stop{false};
+  std::atomic<bool> stop{false}, wasStopped{false};
   std::atomic<uint64_t> instructions{0};
   /// The instructions at the last progress of a cluster.
   std::atomic<uint64_t> progressAt{0};

@@ -15,6 +15,8 @@ using namespace mxfp4::sim;
 
 namespace {
 
+std::atomic<bool> mustStop{false};
+
 void addRegions(Grid &g, const ModuleImpl &m, Launch &l) {
   g.variableData.reserve(m.variables.size());
   for (const Variable &v : m.variables) {
@@ -65,6 +67,10 @@ void work(Grid &g, LocalStats &s) {
     if (resident.empty())
       return;
     for (size_t n = 0; n < resident.size() && !g.stop;) {
+      if (mustStop) {
+        g.wasStopped = g.stop = true;
+        return;
+      }
       if (runTurns(g, *resident[n], s, 64)) {
         if (resident[n]->dead) {
           g.stop = true;
@@ -149,6 +155,8 @@ Result failure(const std::string &file, std::string message) {
 
 } // namespace
 
+void mxfp4::sim::stopLaunches(bool stop) { mustStop = stop; }
+
 Result mxfp4::sim::run(const Module &mod, std::string_view entry, Launch &l,
                        const Options &opts) {
   const ModuleImpl &m = mod.impl();
@@ -206,6 +214,10 @@ Result mxfp4::sim::run(const Module &mod, std::string_view entry, Launch &l,
                             " warp instructions, as in an endless loop; if it "
                             "needs more, raise the limit with "
                             "--max-instructions")
+            .diagnostics[0]);
+  if (g.wasStopped)
+    r.diagnostics.push_back(
+        failure(m.name, "the launch was stopped, because the process ends")
             .diagnostics[0]);
   for (const LocalStats &s : local)
     addStats(*k, s, r.statistics);

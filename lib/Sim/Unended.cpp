@@ -6,6 +6,8 @@
 
 #include "mxfp4/Sim/Sim.h"
 
+#include <algorithm>
+
 using namespace mxfp4::sim;
 
 bool Unended::isIn(const Pages &pages, uint64_t address, uint64_t bytes) {
@@ -37,6 +39,20 @@ void Unended::clear() {
   for (const auto &[number, bits] : pages)
     ended[number] |= bits;
   pages.clear();
+}
+
+void Unended::forget(uint64_t address, uint64_t bytes) {
+  const uint64_t end = address + bytes;
+  for (Pages *of : {&pages, &ended}) {
+    auto page = of->lower_bound(address / kPage);
+    while (page != of->end() && page->first * kPage < end) {
+      const uint64_t first = page->first * kPage;
+      for (uint64_t at = std::max(first, address);
+           at < std::min(first + kPage, end); ++at)
+        page->second.reset(at % kPage);
+      page = page->second.none() ? of->erase(page) : std::next(page);
+    }
+  }
 }
 
 void Unended::add(const Unended &other) {

@@ -15,6 +15,7 @@ from ctypes import c_void_p as c_pointer
 from typing import Any
 
 from ._runtime_library import DriverOptions, SymbolFn, last_error, load_runtime, open_driver
+from ._threads import CallsPython, calls_python
 from .errors import Error
 
 _DEVICE_ATTRIBUTES = {
@@ -117,8 +118,8 @@ class DriverCalls:
             n: c_pointer.from_address(ctypes.addressof(f)).value for n, f in self._functions.items()
         }
         self._symbol = SymbolFn(lambda name, _: addresses.get(name.decode(), 0))
-        self.library = load_runtime()
-        self.handle = open_driver(DriverOptions(None, self._symbol, None))
+        self.library = CallsPython(load_runtime())
+        self.handle = calls_python(open_driver)(DriverOptions(None, self._symbol, None))
 
     def check(self, status: int) -> None:
         """Raise what a function of the library has failed with, or a method of the driver."""

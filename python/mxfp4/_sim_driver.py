@@ -181,6 +181,13 @@ class SimDriver(SimMemory):
         """Nothing to wait for."""
         return (0,)
 
+    def cuMemFree(self, address: int) -> tuple[int]:
+        """Free, so that a later access is out of bounds."""
+        for memory in self.memory:
+            if memory.address == address:
+                self._sim.mxfp4SimStreamForget(self._stream, address, memory.data.size)
+        return super().cuMemFree(address)
+
     # Kernels -----------------------------------------------------------------------------------
 
     def cuModuleLoadData(self, image: bytes) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint8, c_uint32, c_uint
 from functools import cache
 
 from . import library
+from ._threads import stop_with
 
 API_VERSION = 1
 
@@ -46,12 +47,14 @@ _SIGNATURES: dict[str, library.Signature] = {
     "Option": (c_int, [c_void_p, c_char_p, c_uint64]),
     "StreamCreate": (c_void_p, []),
     "StreamDestroy": (None, [c_void_p]),
+    "StreamForget": (None, [c_void_p, c_uint64, c_size_t]),
     "LaunchStream": (None, [c_void_p, c_void_p]),
     "AddBufferAt": (c_int, [c_void_p, c_void_p, c_size_t, c_int, c_int, c_char_p, c_uint64]),
     "InitialisedBits": (c_void_p, [c_void_p, c_int]),
     "ArgBytes": (None, [c_void_p, c_void_p, c_size_t]),
     "EncodeTensorMap": (c_char_p, [c_void_p, POINTER(TensorMap), POINTER(c_uint8)]),
     "Run": (c_int, [c_void_p]),
+    "Stop": (None, [c_int]),
     "Diagnostics": (c_char_p, [c_void_p]),
     "DiagnosticsJson": (c_char_p, [c_void_p]),
     "StatsJson": (c_char_p, [c_void_p]),
@@ -69,4 +72,6 @@ def load_interpreter() -> ctypes.CDLL:
     what = "the PTX interpreter"
     signatures = {f"mxfp4Sim{name}": of for name, of in _SIGNATURES.items()}
     path = library.locate(library.INTERPRETER, what)
-    return library.declare(path, what, signatures, ("mxfp4SimApiVersion", API_VERSION))
+    found = library.declare(path, what, signatures, ("mxfp4SimApiVersion", API_VERSION))
+    stop_with(found.mxfp4SimStop)
+    return found

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ._runtime_library import CAPTURED
+from ._threads import lock
 from .errors import Error
 from .loaded import LoadedKernel
 
@@ -45,7 +46,7 @@ class Chain:
         self._addresses = [base + word * start for start in self._starts]
         self._pack_values = struct.Struct(f"={self.size}Q").pack_into
         self._pack_calls = struct.Struct("=" + "QqQ" * len(counts)).pack_into
-        self._lock = threading.Lock()
+        self._lock = lock(threading.Lock())
 
     def place(self, number: int, name: str) -> int:
         """Where the address for an argument of a kernel stands in the list of values.

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from . import __version__, library
 from ._ptxas import find_ptxas, unlisted_ptxas, with_ptxas
+from ._threads import lock
 from ._typed import typed
 from .artifact import Artifact, Manifest
 from .cache import Cache, cache_folder, cache_limit
@@ -296,14 +297,7 @@ def unpack_expert_native(
     return blocks, scales
 
 
-_compiling = threading.Lock()
-# A process that forks waits until no other thread compiles: the child, in which that thread does
-# not go on, would wait for it without end.
-os.register_at_fork(
-    before=_compiling.acquire,
-    after_in_parent=_compiling.release,
-    after_in_child=_compiling.release,
-)
+_compiling = lock(threading.Lock())
 
 
 @cache

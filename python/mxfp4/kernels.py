@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from . import devices, layer_plan, library
+from ._threads import lock
 from ._typed import typed
 from .artifact import QUANTIZE, Artifact, write_folders
 from .compile import Compiler, compile_artifact, compile_routing_text
@@ -41,7 +42,7 @@ from .shelf import Shelf
 from .weights import PackedWeights
 
 _log = logging.getLogger(__name__)
-_lock = threading.Lock()
+_lock = lock(threading.Lock())
 _loaded: dict[tuple[Problem, int | None], list[Kernel]] = {}
 _layers: dict[LayerSpec, LayerKernels] = {}
 _shelf: Shelf | None = None
@@ -160,10 +161,11 @@ def layer_kernels(spec: LayerSpec) -> LayerKernels:
     with _lock:
         found = _layers.get(spec)
         if found is None:
-            found = _layers[spec] = LayerKernels(spec, lazy=True)
+            found = LayerKernels(spec, lazy=True)
             for layer in _ahead().layers:
                 if layer.spec == spec:
                     found.extend(layer)
+            _layers[spec] = found
     return found
 
 

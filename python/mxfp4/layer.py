@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from . import kernels as choice
+from ._threads import lock
 from ._typed import typed
 from .errors import Error
 from .lasting import lasting
@@ -39,7 +40,7 @@ class _Constants:
     """
 
     def __init__(self, device: int) -> None:
-        self._device, self._lock = device, threading.Lock()
+        self._device, self._lock = device, lock(threading.Lock())
         self._kept: list[Any] = []
         self.count, self.addresses = 0, {"counting": 0}
 

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from . import kernels as choice
+from ._threads import lock
 from .chain import Prepared
 from .lasting import lasting
 from .layer_plan import LayerRunner
@@ -31,7 +32,7 @@ class _Kept:
     """
 
     def __init__(self, device: int) -> None:
-        self._device, self._lock = device, threading.Lock()
+        self._device, self._lock = device, lock(threading.Lock())
         self._of: dict[int, Any] = {}
 
     def address(self, stream: int) -> int:

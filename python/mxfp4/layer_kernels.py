@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from . import devices, library
 from ._files import read_input
+from ._threads import lock
 from ._typed import typed
 from .artifact import Artifact, write_folders
 from .compile import Compiler, compile_routing_text, compile_text
@@ -37,6 +38,10 @@ from .layer_steps import (
 from .routing_artifact import RoutingArtifact
 
 
+def _new_lock() -> Any:
+    return lock(threading.RLock())
+
+
 @dataclass
 class LayerKernels:
     """Compiled kernels of a layer.
@@ -52,7 +57,7 @@ class LayerKernels:
     matmuls: dict[str, list[Artifact]] = field(default_factory=dict)
     routing: dict[str, RoutingArtifact] = field(default_factory=dict)
     lazy: bool = False
-    _lock: Any = field(default_factory=threading.RLock, repr=False, compare=False)
+    _lock: Any = field(default_factory=_new_lock, repr=False, compare=False)
     _recent: dict[str, Artifact] = field(default_factory=dict, repr=False, compare=False)
     """Of each matmul the kernel of the last call: other numbers of tokens mostly have it, too."""
 

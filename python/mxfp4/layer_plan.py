@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from ._threads import lock
 from .artifact import Artifact
 from .chain import Chain
 from .errors import Error
@@ -23,7 +24,7 @@ _MOST_PLANS = 4096
 """Numbers of tokens that a layer knows at most."""
 
 _loaded: dict[int, tuple[Any, LoadedKernel]] = {}
-_lock = threading.Lock()
+_lock = lock(threading.Lock())
 
 _MEANING = {
     1: "offsets do not rise from 0 to the number of rows (ids of -1 must be announced)",

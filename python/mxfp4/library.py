@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ._linked import linked
 from ._signals import uninterrupted
+from ._threads import calls_python
 from .errors import Error
 
 ABI_VERSION = 1
@@ -227,5 +228,6 @@ def take_string(pointer: int) -> str:
 def _load(path: Path) -> ctypes.CDLL:
     found = declare(path, "the mxfp4 compiler", _SIGNATURES, ("mxfp4_abi_version", ABI_VERSION))
     for name in _CALLING:
-        setattr(found, name, uninterrupted(getattr(found, name)))
+        function = calls_python(getattr(found, name), keeps_forks=True)
+        setattr(found, name, uninterrupted(function))
     return found

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from ._driver_calls import DriverCalls
 from ._runtime_library import NativeDriver
+from ._threads import lock
 from .errors import Error
 
 
@@ -58,9 +59,9 @@ class LoadedKernel:
         is_native = isinstance(driver, NativeDriver)
         self.driver = driver if is_native else DriverCalls(driver, images)
         self._devices: dict[int, int] = {}
-        self._lock = threading.Lock()
+        self._lock = lock(threading.Lock())
         if not is_native:
-            weakref.finalize(self, _destroy, self._devices, self.driver)
+            weakref.finalize(self, _destroy, self._devices, self.driver).atexit = False
 
     def prepare(self, device: int = 0) -> None:
         """Load the kernel on a device, allocate and clear its error word, size its grid.

@@ -175,7 +175,7 @@ def simulate(
         poison = np.full(dtype.itemsize * shape[0] * shape[1], 0xFF, np.uint8).view(dtype)
         y = driver.allocate(poison.reshape(shape), "y", known=False)
         kernel(x_put, on_device, offsets_put, y, stream=0, **others)
-        last = driver.launches[-1] if driver.launches else None
+        last = driver.launches.pop() if driver.launches else None
         result = Simulation(y.numpy(), y.known(), kernel.error_word(), last)
         driver.cuMemFree(y.memory.address)
         return result

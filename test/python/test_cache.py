@@ -201,30 +201,6 @@ def test_compiled_kernels_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (again.ptx, again.cubin) == (first.ptx, first.cubin)
 
 
-@needs_library
-def test_a_child_of_a_process_whose_thread_compiles_can_compile() -> None:
-    """A lock of a thread that does not go on in the child would never be released."""
-    code = """import os, signal, threading, time
-from mxfp4 import compile
-held = threading.Event()
-def compiles():
-    with compile._compiling:
-        held.set()
-        time.sleep(0.2)
-thread = threading.Thread(target=compiles)
-thread.start()
-held.wait()
-if not (child := os.fork()):
-    signal.alarm(10)
-    with compile._compiling:
-        os._exit(7)
-assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-with compile._compiling:
-    thread.join()
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-
-
 def test_processes_share_the_cache(tmp_path: Path) -> None:
     code = """
 import sys, mxfp4

@@ -53,6 +53,23 @@ TEST(Unended, HasTheBytesThatWereWritten) {
   EXPECT_FALSE(some.hadBefore(100001, 100000));
 }
 
+TEST(Unended, ForgetsMemoryThatWasFreed) {
+  Unended some;
+  some.clear();
+  some.add(4000, 5000);
+  some.clear();
+  some.add(8100, 200);
+  some.forget(4096, 4096);
+  EXPECT_TRUE(some.hadBefore(4095, 1));
+  EXPECT_FALSE(some.hadBefore(4096, 4096));
+  EXPECT_TRUE(some.hadBefore(8192, 1));
+  EXPECT_FALSE(some.has(8100, 92));
+  EXPECT_TRUE(some.has(8192, 1));
+  some.forget(0, 100000);
+  EXPECT_FALSE(some.hadBefore(0, 100000));
+  EXPECT_FALSE(some.has(0, 100000));
+}
+
 TEST(Memory, CacheHintOperand) {
   std::vector<uint32_t> out(1);
   Result r = runInOut(

@@ -111,6 +111,8 @@ public:
   void add(const Unended &other);
   /// All these launches have ended.
   void clear();
+  /// Memory that was freed, as nothing that runs uses it any more.
+  void forget(uint64_t address, uint64_t bytes);
 
 private:
   static constexpr uint64_t kPage = 4096;
@@ -257,6 +259,10 @@ public:
   std::vector<BufferInfo> buffers;
   std::vector<std::vector<uint8_t>> args;
 };
+
+/// Whether all launches in the process stop, now and later, each with a
+/// finding: for a process that ends.
+void stopLaunches(bool stop);
 
 /// Runs one kernel to its end (or to the limit on diagnostics).
 Result run(const Module &m, std::string_view entry, Launch &l,
