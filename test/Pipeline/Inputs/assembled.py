@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What ptxas makes of kernels: nothing on the stack, nothing spilled, no warning.
 
+Where there is a disassembler, nothing touches an accumulator while a wgmma adds to it, either.
+
 The same ptxas makes the same of the same PTX. Lists of hashes therefore record which PTX it has
 assembled well, and with which version; the tests assemble what is not in a list, and a sample of
 what is. `--all` assembles every kernel (tools/nightly does), `--update` writes the list anew.
@@ -15,6 +17,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -22,6 +25,11 @@ from pathlib import Path
 
 import every_kernel
 from every_kernel import Case
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "python"))
+import sass
+
+NVDISASM = sass.disassembler()
 
 # Prime to the 16 problems of each schedule, so that the sample has one of each. It shows that
 # the lists mean what they say; the kernels themselves are known by their hashes.
@@ -84,6 +92,12 @@ def ptx_of(case: Case, directory: Path, compile_case: Callable[..., str]) -> tup
     return "", value
 
 
+def touched(cubin: Path) -> list[str]:
+    """Instructions that touch an accumulator while a wgmma adds to it; none without nvdisasm."""
+    lines = sass.disassemble(NVDISASM, cubin) if NVDISASM else []
+    return [f"ahead of the wait for a wgmma: {line}" for line in sass.touched(lines)]
+
+
 def faults(directory: Path, static_shared_bytes: int | None = None) -> list[str]:
     """What is wrong with the resources in an artifact that has a cubin."""
     resources = json.loads((directory / "manifest.json").read_text())["resources"]
@@ -92,7 +106,7 @@ def faults(directory: Path, static_shared_bytes: int | None = None) -> list[str]
         wrong.append(f"registers={resources['registers']}")
     if static_shared_bytes is not None and resources["static_shared_bytes"] > static_shared_bytes:
         wrong.append(f"static_shared_bytes={resources['static_shared_bytes']}")
-    return wrong + resources["warnings"]
+    return wrong + touched(directory / "kernel.cubin") + resources["warnings"]
 
 
 def check(

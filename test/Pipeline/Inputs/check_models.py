@@ -6,9 +6,9 @@ in FP8, whose sums are fast or promoted every 512 of K; and of whole layers up t
 expert, in FP8 with a list of expert ids and every accumulation. Of the answers that are one kind of
 kernel, one is assembled: the same schedule for as many groups, whose tiles each lane counts, and K
 slices that share steps in the same way, with or without a last tile of fewer columns and a last
-step of half a block. Each must use no stack, spill nothing and draw no warning from ptxas, with one
-exception: ptxas serialises some kernels of promoted sums of six steps, which costs them up to 1.6 %
-(docs/TuningLog.md, "Promoted sums of six steps").
+step of half a block. Each must use no stack, spill nothing, touch no accumulator early (assembled)
+and draw no warning from ptxas, with one exception: ptxas serialises some kernels of promoted sums
+of six steps, which costs them up to 1.6 % (docs/TuningLog.md, "Promoted sums of six steps").
 
   check_models.py [--sample N]    every Nth kind only
 """
@@ -21,10 +21,13 @@ import itertools
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
+
+import assembled
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "python"))
 
@@ -113,6 +116,10 @@ def assemble(problem: Problem, schedule: str) -> list[str]:
         )
     found = made.manifest.resources
     wrong = [f"{key}={found[key]}" for key in ("stack_bytes", "spill_bytes") if found[key]]
+    with tempfile.TemporaryDirectory() as folder:
+        cubin = Path(folder, "kernel.cubin")
+        cubin.write_bytes(made.cubin or b"")
+        wrong += assembled.touched(cubin)
     return wrong + list(found["warnings"])
 
 
