@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from ._files import making, write_together
+from ._files import making, read_input, write_together
 from ._manifest_fields import FORMAT, VERSION
 from ._typed import typed
 from .errors import Error
@@ -133,7 +133,11 @@ def read_folder(path: Path, parse: Callable[[str, str], _M]) -> tuple[_M, str, b
     """
     names = ("manifest.json", "kernel.ptx", "kernel.cubin")
     try:
-        found = {name: (path / name).read_bytes() for name in names if (path / name).is_file()}
+        found = {
+            name: read_input(path / name, "a file of an artifact")
+            for name in names
+            if (path / name).is_file()
+        }
     except OSError as e:
         raise Error(f"{path} is not an artifact that can be read: {e}.") from e
     for name in ("manifest.json", "kernel.ptx"):

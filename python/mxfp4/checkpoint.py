@@ -18,6 +18,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ._files import read_input
 from ._safetensors import Stored, open_file, tensors_of
 from ._typed import typed
 from .conventions import wanted
@@ -56,6 +57,10 @@ class Checkpoint:
         found = find_experts(self._tensors)
         self.experts: dict[str, ExpertTensor] = found.experts
         self.left_out: dict[str, str] = found.left_out
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the expert tensors."""
+        return iter(self.experts)
 
     def __getitem__(self, name: str) -> ExpertTensor:
         """An expert tensor by its name.
@@ -192,9 +197,11 @@ def _already_packed(path: Path) -> Error:
 
 def _tensors_of_index(index: Path) -> Iterator[tuple[str, Stored]]:
     try:
-        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        weight_map = json.loads(read_input(index, "a safetensors index"))["weight_map"]
         entries = [(str(name), str(file)) for name, file in weight_map.items()]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
+        if isinstance(e, Error):
+            raise
         raise Error(
             f'{index} is not a safetensors index: expected JSON with a "weight_map" from tensor '
             f"names to file names ({shown(repr(e))})."

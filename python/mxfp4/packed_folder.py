@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from . import packed_file
+from ._files import read_input
 from ._safetensors import is_file
 from ._typed import typed
 from .errors import Error
@@ -36,10 +38,12 @@ class PackedCheckpoint:
         if not index.is_file():
             raise Error(f"{folder} has no {INDEX}; `mxfp4 pack` writes such a folder.")
         try:
-            content = json.loads(index.read_text(encoding="utf-8"))
+            content = json.loads(read_input(index, "an index of packed tensors"))
             kind, tensors = (content["format"], content["version"]), content["tensors"]
             entries = {str(n): str(dict(t)["file"]) for n, t in tensors.items()}
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
+            if isinstance(e, Error):
+                raise
             raise Error(f"{index} is not an index of packed tensors ({shown(repr(e))}).") from e
         if kind != (FORMAT, VERSION):
             old = kind == (FORMAT, 1)
@@ -64,6 +68,10 @@ class PackedCheckpoint:
             self.files[name] = self.folder / file
             if not is_file(self.files[name]):
                 raise Error(f"{index} names {file}, which is not there; pack again.")
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the tensors."""
+        return iter(self.files)
 
     def __getitem__(self, name: str) -> PackedWeights:
         """A tensor by its name, as a memmap.

@@ -51,6 +51,23 @@ def refuse_sparse(x: torch.Tensor) -> None:
         raise Error(f"x must be dense, got layout {x.layout}; pass x.to_dense().")
 
 
+_OTHERS = (type(None), np.ndarray, np.generic, list, tuple, int, float)
+
+
+def _refuse_others(**given: Any) -> None:
+    """Refuse what is no tensor; what a tracer has in place of a tensor is one.
+
+    Raises:
+        Error: if something is a number, an array or a list.
+    """
+    for name, value in given.items():
+        if isinstance(value, _OTHERS):
+            raise Error(
+                f"{name} must be a torch tensor, got {type(value).__name__}; use "
+                f"torch.as_tensor({name})."
+            )
+
+
 def grouped_matmul(
     x: torch.Tensor,
     weights: PackedWeights,
@@ -282,6 +299,8 @@ class GroupedLinear(torch.nn.Module):
         self, x: torch.Tensor, offsets: torch.Tensor, expert_ids: torch.Tensor | None = None
     ) -> torch.Tensor:
         """bf16 ``[R, K]`` to bf16 ``[R, N]``; arguments as `mxfp4.grouped_matmul`."""
+        ids = {} if expert_ids is None else {"expert_ids": expert_ids}
+        _refuse_others(x=x, offsets=offsets, **ids)
         if self.powers is not None:
             from . import torch_fp8  # imports this module
 

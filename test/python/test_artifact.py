@@ -182,6 +182,11 @@ def test_broken_artifacts(tmp_path: Path) -> None:
     with pytest.raises(Error, match=r"is not an artifact that can be read: .*name too long"):
         Artifact.load(tmp_path / ("a" * 1000))
     artifact().save(folder)
+    with (folder / "kernel.ptx").open("r+b") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(Error, match=r"kernel\.ptx has more than 128 MiB"):
+        Artifact.load(folder)
+    artifact().save(folder)
     for text in ("{", "[" * 100000):
         (folder / "manifest.json").write_text(text)
         with pytest.raises(Error, match=r"manifest\.json is not JSON"):

@@ -253,6 +253,18 @@ def test_lying_indexes(folder: Path, index: str, text: str) -> None:
         Checkpoint(folder)
 
 
+def test_an_index_that_cannot_be_read(folder: Path) -> None:
+    index = folder / "model.safetensors.index.json"
+    with index.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(Error, match="has more than 128 MiB; expected a safetensors index"):
+        Checkpoint(folder)
+    index.unlink()
+    index.symlink_to("/proc/self/mem")
+    with pytest.raises(Error, match=r"is not a safetensors index.*Input/output error"):
+        Checkpoint(folder)
+
+
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--experts", "2", "--hidden", "32", "--intermediate", "32"]
     assert main([str(tmp_path / "new"), *arguments]) == 0

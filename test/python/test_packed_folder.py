@@ -106,7 +106,7 @@ def test_the_checkpoints_own_folder_is_refused(source: Checkpoint, tmp_path: Pat
             pack(checkpoint, folder)
     assert sorted(p.name for p in source.path.iterdir()) == before
     pack(source, source.path / "packed")
-    assert list(Checkpoint(source.path).experts) == NAMES
+    assert list(Checkpoint(source.path)) == list(PackedCheckpoint(source.path / "packed")) == NAMES
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,17 @@ def test_the_checkpoints_own_folder_is_refused(source: Checkpoint, tmp_path: Pat
 def test_lying_indexes(tmp_path: Path, index: str, text: str) -> None:
     (tmp_path / INDEX).write_text(index)
     with pytest.raises(Error, match=text):
+        PackedCheckpoint(tmp_path)
+
+
+def test_an_index_that_cannot_be_read(tmp_path: Path) -> None:
+    with (tmp_path / INDEX).open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(Error, match="has more than 128 MiB; expected an index of packed tensors"):
+        PackedCheckpoint(tmp_path)
+    (tmp_path / INDEX).unlink()
+    (tmp_path / INDEX).symlink_to("/proc/self/mem")
+    with pytest.raises(Error, match=r"is not an index of packed tensors .*Input/output error"):
         PackedCheckpoint(tmp_path)
 
 

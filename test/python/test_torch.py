@@ -154,6 +154,20 @@ def test_a_module_of_one_order_of_sums(
     assert asked == [False, True]
 
 
+def test_a_module_takes_tensors_alone(rng: np.random.Generator) -> None:
+    d = Data(rng)
+    module = GroupedLinear(d.weights)
+    with pytest.raises(Error, match=r"x must be a torch tensor, got ndarray; use torch\.as_tensor"):
+        module(d.tx.float().numpy(), d.toffsets)
+    with pytest.raises(Error, match="x must be a torch tensor, got NoneType"):
+        module(None, d.toffsets)
+    with pytest.raises(Error, match="offsets must be a torch tensor, got list"):
+        module(d.tx, [0, 3, 8])
+    with pytest.raises(Error, match="expert_ids must be a torch tensor, got tuple"):
+        module(d.tx, d.toffsets, (0, 1))
+    assert torch.fx.symbolic_trace(module) is not None
+
+
 @pytest.mark.parametrize(("dynamic", "most"), [(None, 2), (True, 1)])
 @pytest.mark.parametrize("with_ids", [True, False])
 def test_other_numbers_of_groups_and_rows_compile_nothing_anew(
