@@ -260,18 +260,20 @@ static LogicalResult arrangeRows(linalg::LinalgOp op, Contraction &found,
 }
 
 /// Whether a factor is weights that an input holds.
+static bool isWeights(linalg::LinalgOp op, Value factor, bool withCopies) {
+  OpOperand *input = inputOf(op, factor);
+  if (!input || !isa<RankedTensorType>(input->get().getType()))
+    return false;
+  auto operand = normalForm(op, input, withCopies, /*isWeights=*/true);
+  return operand && succeeded(weightsOf(*operand, nullptr));
+}
+
+/// Whether one of two factors is.
 static bool hasWeights(linalg::LinalgOp op,
                        const std::pair<Value, Value> &factors,
                        bool withCopies) {
-  for (Value factor : {factors.first, factors.second}) {
-    OpOperand *input = inputOf(op, factor);
-    if (!input || !isa<RankedTensorType>(input->get().getType()))
-      continue;
-    auto operand = normalForm(op, input, withCopies, /*isWeights=*/true);
-    if (operand && succeeded(weightsOf(*operand, nullptr)))
-      return true;
-  }
-  return false;
+  return isWeights(op, factors.first, withCopies) ||
+         isWeights(op, factors.second, withCopies);
 }
 
 /// Which factor are the activations, and which the weights.
@@ -306,6 +308,10 @@ matchOperands(linalg::LinalgOp op, const std::pair<Value, Value> &factors,
       (void)miss(&here, "each dimension of the weights must be one loop");
     }
     if (failed(weights)) {
+      if (!wInput && isWeights(op, x, withCopies))
+        return miss(why, "the body computes the activations",
+                    "compute them in an operation ahead of the matmul, as "
+                    "bf16");
       // Of two operands, the one that nearly holds weights says more.
       if (why && (why->condition.empty() || !wInput || !here.nextStep.empty()))
         *why = here;

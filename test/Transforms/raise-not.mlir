@@ -536,6 +536,40 @@ func.func @f32_activations(%x: tensor<8x32xf32>, %c: tensor<48x1x16xi8>,
 
 // -----
 
+// Activations that the body computes: they are bf16 nowhere.
+
+// CHECK-LABEL: func @computed_activations
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         linalg.generic
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @computed_activations(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %half = arith.constant 0.5 : f32
+  // expected-remark@below {{the body computes the activations; compute them in an operation ahead of the matmul, as bf16}}
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<8x48xf32>) {
+    ^bb0(%a: bf16, %b: bf16, %sum: f32):
+      %aw = arith.extf %a : bf16 to f32
+      %scaled = arith.mulf %aw, %half : f32
+      %bw = arith.extf %b : bf16 to f32
+      %product = arith.mulf %scaled, %bw : f32
+      %next = arith.addf %sum, %product : f32
+      linalg.yield %next : f32
+  } -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+// -----
+
 // Scales run along N: the blocks are not along the sum.
 
 // CHECK-LABEL: func @weights_along_n
