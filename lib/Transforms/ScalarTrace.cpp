@@ -142,8 +142,9 @@ Found ElementTrace::operation(Operation *op, ArrayRef<unsigned> operands) {
   node.operands.assign(operands.begin(), operands.end());
   for (unsigned operand : operands)
     if (nodes[operand].kind == ScalarNode::Kind::Position)
-      return fail("the proof knows of a position its digits, but '" +
-                  op->getName().getStringRef() + "' takes more of it");
+      return fail("'" + op->getName().getStringRef() +
+                  "' computes with a position, of which a decode may only "
+                  "take digits, to choose a nibble or an element");
   if (isa<arith::SelectOp, scf::IfOp>(op)) {
     node.kind = ScalarNode::Kind::Select;
     const ScalarNode &condition = nodes[operands[0]];

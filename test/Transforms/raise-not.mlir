@@ -55,6 +55,53 @@ func.func @raised(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> tensor<48x2x16
 
 // -----
 
+// One row is zero, whatever its codes.
+
+#codes = affine_map<(n, b, j, h) -> (n, b, j)>
+#scales = affine_map<(n, b, j, h) -> (n, b)>
+#values = affine_map<(n, b, j, h) -> (n, b, j, h)>
+
+// CHECK-LABEL: func @a_row_is_zero
+// CHECK-NOT:     mxfp4.
+// CHECK:         linalg.generic
+// CHECK-NOT:     mxfp4.
+func.func @a_row_is_zero(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> tensor<48x2x16x2xf32> {
+  %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
+      -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
+  %e = tensor.empty() : tensor<48x2x16x2xf32>
+  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: 'arith.cmpi' computes with a position, of which a decode may only take digits, to choose a nibble or an element}}
+  %w = linalg.generic {
+      indexing_maps = [#codes, #scales, #values],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%c, %s : tensor<48x2x16xi8>, tensor<48x2xi8>)
+      outs(%e : tensor<48x2x16x2xf32>) {
+    ^bb0(%byte: i8, %scale: i8, %out: f32):
+      %c4 = arith.constant 4 : i8
+      %c15 = arith.constant 15 : i8
+      %c23 = arith.constant 23 : i32
+      %zero = arith.constant 0.0 : f32
+      %h = linalg.index 3 : index
+      %by8 = arith.index_cast %h : index to i8
+      %by = arith.muli %by8, %c4 : i8
+      %nibble = arith.shrui %byte, %by : i8
+      %code = arith.andi %nibble, %c15 : i8
+      %at = arith.index_castui %code : i8 to index
+      %value = tensor.extract %table[%at] : tensor<16xf32>
+      %wide = arith.extui %scale : i8 to i32
+      %bits = arith.shli %wide, %c23 : i32
+      %power = arith.bitcast %bits : i32 to f32
+      %product = arith.mulf %value, %power : f32
+      %n = linalg.index 0 : index
+      %row = arith.constant 5 : index
+      %is_row = arith.cmpi eq, %n, %row : index
+      %kept = arith.select %is_row, %zero, %product : f32
+      linalg.yield %kept : f32
+  } -> tensor<48x2x16x2xf32>
+  return %w : tensor<48x2x16x2xf32>
+}
+
+// -----
+
 // Scale byte 0 is 2^-127, not 0.
 
 #codes = affine_map<(n, b, j, h) -> (n, b, j)>
