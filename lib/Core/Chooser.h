@@ -147,6 +147,9 @@ private:
   Schedule withStages(Schedule schedule, int sumSteps, int stages) const;
   bool isSerialisedFP8() const;
   std::optional<Pick> pickManyDecodersFP8(int64_t rows) const;
+  bool hasFewStepsFP8() const;
+  Pick pickFewestFewStepsFP8(int64_t rows) const;
+  std::optional<Pick> pickFewStepsFP8(int64_t rows) const;
   std::optional<Pick> pickFewestDecodersFP8(int64_t rows) const;
   std::optional<Pick> pickDecodersFP8(int64_t rows) const;
   Schedule decodersFP8(int tileRows, int tileTokens, int stages,

@@ -70,7 +70,16 @@ constexpr double kManyWavesFP8 = 10;
 
 /// Of 8-bit numbers, tokens of tiles for a dozen or two rows per group: with 16
 /// rows, they took 0.89 to 1.00 of the time of tiles of 48.
-constexpr int kDozenFP8 = 32;
+constexpr int kDozenFP8 = 32, kSixteenFP8 = 16;
+
+/// Of 8-bit numbers with few steps of K, K slices of a tile, stages of tiles of
+/// 8, 16 and 32 tokens, as many as two CTAs per SM have room for, and waves of
+/// tiles of 128 columns and 8 tokens from which these take less time than tiles
+/// of 64: with up to five steps, and with more.
+constexpr int kSlicesFewFP8 = 2, kStagesFewFP8 = 10, kStagesFewFP8Of16 = 8,
+              kStagesFewFP8Of32 = 6;
+constexpr int64_t kFewestStepsFP8 = 5;
+constexpr double kTallFewestWavesFP8 = 1.5, kTallFewWavesFP8 = 5;
 
 /// The time of a tile of 128 columns and 8 tokens over the time of two of 64:
 /// 0.85 to 0.94 in four cases whose waves are equally full.
@@ -380,9 +389,63 @@ std::optional<Pick> Chooser::pickManyDecodersFP8(int64_t rows) const {
               "decides, with the fewest instructions per byte, in 20 warps"};
 }
 
+/// Whether 8-bit numbers have too few steps of K for five slices, but two for
+/// each of two slices: ptxas serialises the multiplications of slices of one.
+bool Chooser::hasFewStepsFP8() const {
+  return decodeDecides() && !problem.gathers &&
+         steps >= int64_t(2) * kSlicesFewFP8 &&
+         steps < int64_t(2) * kFewestSlices;
+}
+
+/// Of 8-bit numbers, few steps of K and the fewest rows, two K slices in each
+/// of two or three CTAs per SM: tiles of 64 columns where few waves are to
+/// fill, else of 128, in which a warp decodes two blocks per step. They took
+/// 0.69 to 0.95 of the time of one CTA.
+Pick Chooser::pickFewestFewStepsFP8(int64_t rows) const {
+  const auto waves = [&](int64_t columns, int ctas) {
+    const int places = ctas * target.device.multiprocessors;
+    return decoderTiles(rows, columns) / places;
+  };
+  const bool isTall = waves(128, 2) >= (steps <= kFewestStepsFP8
+                                            ? kTallFewestWavesFP8
+                                            : kTallFewWavesFP8),
+             isAtOnce = waves(64, 2) > 1 && waves(64, kCtasAtOnce) <= 1;
+  Schedule schedule = wgmma(isTall ? 128 : 64, 8, 0, 4, kSlicesFewFP8,
+                            !isTall && isAtOnce ? kCtasAtOnce : 2);
+  schedule.overlapDecode = false;
+  return {withStages(schedule, /*sumSteps=*/0, kStagesFewFP8),
+          isTall ? "few rows per group and few steps of K: decoding decides, 8 "
+                   "tokens, tiles of 128 columns that two K slices share, in "
+                   "two CTAs per SM"
+                 : "few rows per group and few steps of K: decoding decides, 8 "
+                   "tokens, small tiles that two K slices share, in several "
+                   "CTAs per SM"};
+}
+
+/// Of 8-bit numbers and few steps of K, more rows per group than that: tiles of
+/// 16 or 32 tokens, which took 0.66 to 0.89 of the time of one CTA per SM. Of
+/// 32 tokens, sums that are promoted would spill.
+std::optional<Pick> Chooser::pickFewStepsFP8(int64_t rows) const {
+  const int64_t tokens = tokensFor(ceilDiv(rows, groups), 2);
+  if (!hasFewStepsFP8() ||
+      tokens > (isPromoted(problem) ? kSixteenFP8 : kDozenFP8))
+    return std::nullopt;
+  const bool isLow = tokens <= kSixteenFP8;
+  const int tileTokens = isLow ? kSixteenFP8 : kDozenFP8;
+  Schedule schedule = wgmma(128, tileTokens, 8, 4, kSlicesFewFP8, /*ctas=*/2);
+  schedule.overlapDecode = schedule.versionLoops = false;
+  return Pick{withStages(schedule, /*sumSteps=*/0,
+                         isLow ? kStagesFewFP8Of16 : kStagesFewFP8Of32),
+              "up to two dozen rows per group and few steps of K: decoding "
+              "decides, tiles of 128 columns that two K slices share, in two "
+              "CTAs per SM"};
+}
+
 /// Of 8-bit numbers and the fewest rows, 20 warps decode, too. Measured from 1
 /// to 64 rows in all: 0.93 to 1.00 of the time of three K slices of four warps.
 std::optional<Pick> Chooser::pickFewestDecodersFP8(int64_t rows) const {
+  if (hasFewStepsFP8())
+    return pickFewestFewStepsFP8(rows);
   if (!decodeDecides() || problem.gathers || steps < int64_t(2) * kFewestSlices)
     return std::nullopt;
   return Pick{decodersFP8(64, 8, kDecodersStagesFP8, rows),
@@ -396,6 +459,8 @@ std::optional<Pick> Chooser::pickDecodersFP8(int64_t rows) const {
   const int64_t mean = ceilDiv(rows, groups);
   if (!decodeDecides() || problem.gathers)
     return std::nullopt;
+  if (std::optional<Pick> pick = pickFewStepsFP8(rows))
+    return pick;
   if (tokensFor(mean, 2) <= 16 && steps >= int64_t(2) * kFewestSlices)
     return Pick{decodersFP8(64, 16, kDecodersStagesFP8, rows),
                 "up to about ten rows per group: decoding decides, 16 tokens, "

@@ -295,6 +295,68 @@ TEST(ChooseSchedule, FirstSlicesOfFewestRowsInFP8AreShort) {
   EXPECT_EQ(counts(22, 256), std::pair(int64_t(3), int64_t(5)));
 }
 
+// With few steps of K and the fewest rows two K slices share a tile, in two
+// CTAs per SM, or in three where these take all tiles at once; many tiles have
+// 128 columns. Not on an H100, where producers gather, and with
+// ten steps, which five slices share.
+TEST(ChooseSchedule, FewStepsOfFewestRowsInFP8HaveSeveralCtas) {
+  const Target h200 = targetFor("h200");
+  for (int promotion : {0, 512})
+    for (auto [groups, n, steps, rows, tileRows, ctas] :
+         {std::tuple(256, 2048, 4, 8, 64, 2),
+          {256, 2048, 4, 16, 64, 2},
+          {256, 2048, 4, 64, 128, 2},
+          {256, 2048, 4, 512, 128, 2},
+          {128, 2816, 6, 8, 64, 3},
+          {128, 2816, 6, 16, 64, 2},
+          {128, 2816, 6, 32, 64, 2},
+          {128, 2816, 6, 128, 128, 2}}) {
+      Problem problem = sizedFP8(groups, rows, 128 * steps, promotion);
+      problem.n = n;
+      const Schedule schedule = choose(problem, {}, h200).schedule;
+      EXPECT_EQ(schedule.tileRows, tileRows) << rows << " rows";
+      EXPECT_EQ(schedule.tileTokens, 8) << rows << " rows";
+      EXPECT_EQ(schedule.kSlices, 2) << rows << " rows";
+      EXPECT_EQ(schedule.ctasPerMultiprocessor, ctas) << rows << " rows";
+      EXPECT_FALSE(schedule.overlapDecode) << rows << " rows";
+      EXPECT_TRUE(schedule.prefetchFirst) << rows << " rows";
+      EXPECT_EQ(choose(problem, {}).schedule.ctasPerMultiprocessor, 1);
+      problem.gathers = true;
+      EXPECT_EQ(choose(problem, {}, h200).schedule.ctasPerMultiprocessor, 1);
+      problem.gathers = false;
+      problem.k = 128 * 10;
+      EXPECT_EQ(choose(problem, {}, h200).schedule.kSlices, 5);
+    }
+}
+
+// More rows per group have tiles of 16 and 32 tokens there, in two CTAs per SM,
+// for each of which there is room; sums that are promoted would spill in those
+// of 32.
+TEST(ChooseSchedule, FewStepsOfFewRowsInFP8HaveTwoCtas) {
+  const Target h200 = targetFor("h200");
+  for (int promotion : {0, 512})
+    for (int64_t steps : {4, 6, 9})
+      for (auto [mean, tokens] :
+           {std::pair(3, 16), {10, 16}, {11, 32}, {23, 32}}) {
+        Problem problem = sizedFP8(128, 128 * mean, 128 * steps, promotion);
+        const Schedule schedule = choose(problem, {}, h200).schedule;
+        if (isPromoted(problem) && tokens == 32) {
+          EXPECT_EQ(schedule.ctasPerMultiprocessor, 1) << mean << " rows";
+          continue;
+        }
+        EXPECT_EQ(schedule.tileRows, 128) << mean << " rows";
+        EXPECT_EQ(schedule.tileTokens, tokens) << mean << " rows";
+        EXPECT_EQ(schedule.kSlices, 2) << mean << " rows";
+        EXPECT_EQ(schedule.ctasPerMultiprocessor, 2) << mean << " rows";
+        EXPECT_FALSE(schedule.versionLoops) << mean << " rows";
+        EXPECT_LE(2 * (SharedMemoryMap(schedule, problem.layout, 128).bytes() +
+                       h200.sharedReserved),
+                  h200.sharedPerMultiprocessor);
+        problem.rowsHint = 128 * 24;
+        EXPECT_NE(choose(problem, {}, h200).schedule.kSlices, 2);
+      }
+}
+
 // With many tiles, 20 warps decode two blocks per step for few rows, tiles of
 // 128 columns share activations, and the last tiles are halves; not on an H100,
 // with few columns or groups, where producers gather, or where ptxas would
