@@ -145,6 +145,25 @@ void GatherActivationsOp::writeProperties(DialectBytecodeWriter &writer) {
   writer.writeSparseArray(ArrayRef(properties.operandSegmentSizes));
 }
 
+/// Version 9 has blocks of a last step of which half is read.
+LogicalResult BulkCopyWeightsOp::readProperties(DialectBytecodeReader &reader,
+                                                OperationState &state) {
+  auto &properties = state.getOrAddProperties<Properties>();
+  if (failed(reader.readOptionalAttribute(properties.once)) ||
+      failed(reader.readOptionalAttribute(properties.parts)))
+    return failure();
+  return isAtMost(reader, 8)
+             ? success()
+             : reader.readOptionalAttribute(properties.half_last);
+}
+
+void BulkCopyWeightsOp::writeProperties(DialectBytecodeWriter &writer) {
+  const Properties &properties = getProperties();
+  writer.writeOptionalAttribute(properties.once);
+  writer.writeOptionalAttribute(properties.parts);
+  writer.writeOptionalAttribute(properties.half_last);
+}
+
 /// Version 1 had the accumulator, the destination, a row, a block and the
 /// number of rows.
 LogicalResult StoreTileOp::readProperties(DialectBytecodeReader &reader,

@@ -60,7 +60,7 @@ static void copyWeights(ImplicitLocOpBuilder &b, FilledLoop filled, Value slot,
                             copy.getBlock(), filled.loop.getStep(),
                             copy.getDestination(), slot, filled.full, part,
                             part ? b.getI64IntegerAttr(parts) : IntegerAttr(),
-                            filled.schedule.evictFirst);
+                            filled.schedule.evictFirst, copy.getHalfLast());
 }
 
 /// Threads copy the rows of a stage from wherever they are, once they know the

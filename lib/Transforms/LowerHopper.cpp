@@ -180,7 +180,17 @@ struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
     Value slotBase = a.offset(adaptor.getDestination(),
                               a.mul(adaptor.getSlot(), blocks * blockBytes));
     Value barrier = barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot());
+    const BlockLayout layout = layoutOf(source);
+    const int64_t halfBytes = layout.codeBytes() / 2;
     Value size = a.constant(b.getI32Type(), blockBytes);
+    Value isLast;
+    if (op.getHalfLast()) {
+      Value step = adaptor.getStep();
+      isLast = LLVM::ICmpOp::create(
+          b, LLVM::ICmpPredicate::eq, step,
+          a.constant(step.getType(), source.getDimSize(2) - 1));
+      size = a.select(isLast, a.constant(b.getI32Type(), halfBytes), size);
+    }
     Value expertRow = a.mul(adaptor.getExpert(), rowBlocks);
     // One register holds this base; destinations are the base plus constants.
     Value ownBase =
@@ -218,12 +228,33 @@ struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
             a.mul(adaptor.getStep(), blockBytes));
       }
       nearest = first;
-      NVVM::CpAsyncBulkGlobalToSharedClusterOp::create(
-          b,
-          toCluster(b, a.offset(ownBase, a.constant(b.getI64Type(),
-                                                    behind * blockBytes))),
-          first, barrier, size, /*multicastMask=*/Value(),
-          op.getOnce() ? a.constant(b.getI64Type(), kEvictFirst) : Value());
+      Value policy =
+          op.getOnce() ? a.constant(b.getI64Type(), kEvictFirst) : Value();
+      const auto copy = [&](ImplicitLocOpBuilder &b, int64_t from, int64_t to,
+                            Value size) {
+        Arithmetic a(b);
+        Value source = first;
+        if (from != 0)
+          source = a.offset(first, a.constant(b.getI64Type(), from));
+        Value place = a.offset(
+            ownBase, a.constant(b.getI64Type(), behind * blockBytes + to));
+        NVVM::CpAsyncBulkGlobalToSharedClusterOp::create(
+            b, toCluster(b, place), source, barrier, size,
+            /*multicastMask=*/Value(), policy);
+      };
+      copy(b, 0, 0, size);
+      if (!isLast)
+        return;
+      scf::IfOp::create(b, isLast, [&](OpBuilder &then, Location loc) {
+        ImplicitLocOpBuilder inner(loc, then);
+        const auto bytes = [&](int64_t count) {
+          return Arithmetic(inner).constant(inner.getI32Type(), count);
+        };
+        copy(inner, 0, halfBytes, bytes(halfBytes));
+        copy(inner, layout.codeBytes(), layout.codeBytes(),
+             bytes(layout.scaleBytes()));
+        scf::YieldOp::create(inner);
+      });
     };
     const int64_t parts = op.getParts().value_or(1);
     for (int64_t i = 0; i < blocks; i += parts) {

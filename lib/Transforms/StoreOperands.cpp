@@ -52,13 +52,15 @@ bool TileStore::loadsAhead() {
   constexpr int64_t kMostRegisters = 4, kRegistersOfPowers = 2;
   constexpr int kFewestInLaunch = 72, kFewestTokens = 8;
   const int64_t registers = epilogue.registersOfColumns(slices());
-  const bool hasFew =
-      !schedule.traits().cutsSums() ||
-      (schedule.tileTokens <= kFewestTokens && registers <= kRegistersOfPowers);
-  return adaptor.getExpert() && !op.getScatter() &&
-         schedule.ctasPerMultiprocessor == 1 && hasFew &&
-         RegisterBudget(schedule, targetOf(op)).launch >= kFewestInLaunch &&
-         registers > 0 && registers <= kMostRegisters;
+  const bool mayTake =
+      schedule.traits().cutsSums()
+          ? schedule.tileTokens <= kFewestTokens &&
+                registers <= slices() * kRegistersOfPowers
+          : schedule.ctasPerMultiprocessor == 1 &&
+                RegisterBudget(schedule, targetOf(op)).launch >=
+                    kFewestInLaunch;
+  return adaptor.getExpert() && !op.getScatter() && mayTake && registers > 0 &&
+         registers <= kMostRegisters;
 }
 
 void TileStore::loadColumns() {
@@ -80,8 +82,12 @@ bool TileStore::hasRowOperands() {
 }
 
 /// Loads the values of 32 rows from token `first` of the warp on, one by each
-/// lane.
+/// lane; ahead of the loop over K where values of columns are.
 void TileStore::shareRows(int64_t first) {
+  OpBuilder::InsertionGuard guard(b);
+  if (loadsAhead())
+    if (auto ahead = behind(adaptor.getRow(), adaptor.getValid()))
+      b.restoreInsertionPoint(*ahead);
   const WarpPlace place = storingWarps();
   Value token = a.add(
       a.mul(a.number(place.token, a.shr(a.thread(), 5)), place.token.stride),

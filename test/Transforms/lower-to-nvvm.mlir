@@ -318,6 +318,38 @@ gpu.module @kernels {
     gpu.return
   }
 
+  // Of a block of the last step half of the codes, twice, and all scales, where K ends
+  // in its first half.
+
+  // CHECK-LABEL: llvm.func @bulk_copy_half_of_last
+  // CHECK-SAME:    (%{{.*}}: !llvm.ptr<1>, %[[STEP:.*]]: i32)
+  // CHECK-DAG:     %[[LAST:.*]] = llvm.mlir.constant(1 : i32) : i32
+  // CHECK-DAG:     %[[WHOLE:.*]] = llvm.mlir.constant(4352 : i32) : i32
+  // CHECK-DAG:     %[[HALF:.*]] = llvm.mlir.constant(2048 : i32) : i32
+  // CHECK-DAG:     %[[SCALES:.*]] = llvm.mlir.constant(256 : i32) : i32
+  // CHECK:         %[[ISLAST:.*]] = llvm.icmp "eq" %[[STEP]], %[[LAST]]
+  // CHECK:         %[[SIZE:.*]] = llvm.select %[[ISLAST]], %[[HALF]], %[[WHOLE]]
+  // CHECK:         nvvm.cp.async.bulk.shared.cluster.global %{{[^,]*}}, %[[FIRST:[^ ,]*]], %{{[^,]*}}, %[[SIZE]]
+  // CHECK:         llvm.cond_br %[[ISLAST]]
+  // CHECK:         nvvm.cp.async.bulk.shared.cluster.global %{{[^,]*}}, %[[FIRST]], %{{[^,]*}}, %[[HALF]]
+  // CHECK:         %[[BEHIND:.*]] = llvm.getelementptr %[[FIRST]]
+  // CHECK:         nvvm.cp.async.bulk.shared.cluster.global %{{[^,]*}}, %[[BEHIND]], %{{[^,]*}}, %[[SCALES]]
+  // CHECK-NOT:     nvvm.cp.async.bulk
+  // CHECK:         llvm.return
+  gpu.func @bulk_copy_half_of_last(
+      %w: memref<16x5x2x!mxfp4.block<bytes, relative>>, %i: i32)
+      workgroup(%full: !barriers) kernel {
+    %c0 = arith.constant 0 : index
+    %all = gpu.dynamic_shared_memory : !smem
+    %sw = memref.view %all[%c0][] : !smem to memref<3x1x!mxfp4.block<bytes, relative>, #gpu.address_space<workgroup>>
+    %step = arith.index_cast %i : i32 to index
+    mxfp4.bulk_copy_weights %w[%c0, %c0, %step] to %sw[%c0] signal %full once half_last
+        : memref<16x5x2x!mxfp4.block<bytes, relative>>
+        to memref<3x1x!mxfp4.block<bytes, relative>, #gpu.address_space<workgroup>>,
+        !barriers
+    gpu.return
+  }
+
   // Two steps of a row of blocks are next to each other: behind (2 E + row) times 3
   // blocks of 2176 bytes, the second one.
 
@@ -1138,16 +1170,18 @@ gpu.module @kernels {
     gpu.return
   }
 
-  // Powers of 8-bit numbers, too, in tiles of eight tokens; others have no registers
-  // for them.
+  // Powers of 8-bit numbers and scales of rows, too, in tiles of eight tokens; others
+  // have no registers for them.
 
   // CHECK-LABEL: llvm.func @store_powers_behind_loop
-  // CHECK:         llvm.load %{{.*}} : !llvm.ptr<1> -> vector<2xf32>
+  // CHECK-DAG:     llvm.load %{{.*}} : !llvm.ptr<1> -> vector<2xf32>
+  // CHECK-DAG:     %[[SCALE:.*]] = llvm.load %{{.*}} : !llvm.ptr<1> -> f32
   // CHECK:         nvvm.barrier
-  // CHECK-NOT:     llvm.load {{.*}} vector<2xf32>
+  // CHECK-NOT:     llvm.load
+  // CHECK:         nvvm.shfl.sync idx %{{.*}}, %[[SCALE]],
   // CHECK:         st.global
   gpu.func @store_powers_behind_loop(%y: memref<?x64xbf16>,
-      %powers: memref<4x64xf32>, %i: i32) kernel
+      %powers: memref<4x64xf32>, %scales: memref<?xf32>, %i: i32) kernel
       attributes {known_block_size = array<i32: 128, 1, 1>} {
     %c0 = arith.constant 0 : index
     %c1 = arith.constant 1 : index
@@ -1159,9 +1193,10 @@ gpu.module @kernels {
       scf.yield %acc : vector<1x1x4xf32>
     }
     mxfp4.store_tile %sums to %y[%at, %at] valid(%at) expert(%at)
-        epilogue(%powers : memref<4x64xf32>) {
-        ^bb0(%sum: f32, %power: f32):
-          %p = arith.mulf %sum, %power : f32
+        epilogue(%powers, %scales : memref<4x64xf32>, memref<?xf32>) {
+        ^bb0(%sum: f32, %power: f32, %scale: f32):
+          %s = arith.mulf %sum, %scale : f32
+          %p = arith.mulf %s, %power : f32
           mxfp4.yield %p : f32
         } {schedule = #of_eight} : vector<1x1x4xf32> to memref<?x64xbf16>
     gpu.return

@@ -209,7 +209,7 @@ func.func @two_kinds(%x: memref<?x448xbf16>,
   warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1>
 
 // With 8-bit numbers the table's warp hands out the first tile where sums are promoted
-// every 512 of K.
+// every 512 of K, or tiles have at most 16 tokens.
 
 // CHECK-LABEL: gpu.func @mxfp4_promoted
 // CHECK:         mxfp4.hand_out_first
@@ -228,11 +228,29 @@ func.func @promoted(%x: memref<?x1152xf8E4M3FN>,
 #schedule = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 8,
   warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1>
 
-// Other sums of 8-bit numbers would take longer with it.
-
 // CHECK-LABEL: gpu.func @mxfp4_fast
-// CHECK-NOT:     mxfp4.hand_out_first
+// CHECK:         mxfp4.hand_out_first
 func.func @fast(%x: memref<?x1152xf8E4M3FN>,
+    %w: memref<2x1x9x!mxfp4.block<bytes, relative>>,
+    %o: memref<3xi32>, %y: memref<?x64xbf16>, %s: memref<2xi32>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x1152xf8E4M3FN>)
+      weights(%w : memref<2x1x9x!mxfp4.block<bytes, relative>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x64xbf16>)
+      workspace(%s : memref<2xi32>) {accumulation = #mxfp4.accumulation<fast>, schedule = #schedule}
+  return
+}
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 32,
+  token_step = 8, warps_rows = 4, warps_tokens = 1, stages = 6,
+  placement = register, ctas = 1>
+
+// Other sums of 8-bit numbers would take longer with it in higher tiles.
+
+// CHECK-LABEL: gpu.func @mxfp4_fast_in_higher_tiles
+// CHECK-NOT:     mxfp4.hand_out_first
+func.func @fast_in_higher_tiles(%x: memref<?x1152xf8E4M3FN>,
     %w: memref<2x1x9x!mxfp4.block<bytes, relative>>,
     %o: memref<3xi32>, %y: memref<?x64xbf16>, %s: memref<2xi32>) {
   mxfp4.grouped_matmul activations(%x : memref<?x1152xf8E4M3FN>)

@@ -360,3 +360,40 @@ func.func @lower(%x: memref<?x768xf8E4M3FN>,
       {accumulation = #mxfp4.accumulation<promoted 512>, schedule = #schedule}
   return
 }
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 8,
+  warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1,
+  k_slices = 2, copy_warps = 2, evict_first = true>
+
+// Where K ends in the first half of the last step's blocks, codes of the other half
+// are not read; where it ends in the second half, all are.
+
+// CHECK-LABEL: gpu.func @mxfp4_half_of_last
+// CHECK:         mxfp4.role "copy"
+// CHECK:             mxfp4.bulk_copy_weights {{.*}} once half_last :
+func.func @half_of_last(%x: memref<?x320xf8E4M3FN>,
+    %w: memref<2x1x3x!mxfp4.block<bytes, relative>>, %o: memref<3xi32>,
+    %y: memref<?x64xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x320xf8E4M3FN>)
+      weights(%w : memref<2x1x3x!mxfp4.block<bytes, relative>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x64xbf16>)
+      {accumulation = #mxfp4.accumulation<fast>, schedule = #schedule}
+  return
+}
+
+// CHECK-LABEL: gpu.func @mxfp4_more_of_last
+// CHECK:         mxfp4.role "copy"
+// CHECK:             mxfp4.bulk_copy_weights
+// CHECK-NOT:         half_last
+// CHECK:           mxfp4.yield
+func.func @more_of_last(%x: memref<?x352xf8E4M3FN>,
+    %w: memref<2x1x3x!mxfp4.block<bytes, relative>>, %o: memref<3xi32>,
+    %y: memref<?x64xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x352xf8E4M3FN>)
+      weights(%w : memref<2x1x3x!mxfp4.block<bytes, relative>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x64xbf16>)
+      {accumulation = #mxfp4.accumulation<fast>, schedule = #schedule}
+  return
+}

@@ -106,6 +106,41 @@ def test_halves_of_tiles_add_in_the_order_of_whole_ones(n: int, accumulation: st
     assert len(copied) > 2, "there were halves"
 
 
+FEW_STEPS = (
+    "#mxfp4.schedule<instruction = wgmma_fp8, rows = {rows}, tokens = 8, warps_rows = 4, "
+    "warps_tokens = 1, stages = 10, placement = register, ctas = {ctas}, k_slices = 2, "
+    "copy_warps = 2, evict_first = true, prefetch_first = true>"
+)
+
+
+@needs_both
+@pytest.mark.parametrize("accumulation", ["fast", "promoted512"])
+@pytest.mark.parametrize("schedule", ["whole", "halves", "small", "tall"])
+@pytest.mark.parametrize("k", [704, 736])
+def test_half_of_the_last_step_is_read_if_it_has_no_more_columns(
+    k: int, schedule: str, accumulation: str
+) -> None:
+    """Zeros multiply the codes in place of the other half."""
+    x, weights = data(3, 250, k, 44, "exact")
+    sizes = (21, 0, 23)
+    text = {
+        "whole": HALVES.format(halves=""),
+        "halves": HALVES.format(halves=", half_tiles = true"),
+        "small": FEW_STEPS.format(rows=64, ctas=3),
+        "tall": FEW_STEPS.format(rows=128, ctas=2),
+    }[schedule]
+    kernel = compile_artifact(
+        Problem(3, 250, k, layout=FP8, accumulation=accumulation), f"schedule={text}"
+    )
+    offsets = offsets_of(sizes)
+    wanted = fp8_reference.grouped_matmul(x, weights, offsets)
+    for multiprocessors in (1, 7):
+        run = simulate(kernel, x, weights, offsets, multiprocessors=multiprocessors)
+        assert run.ok, run.report(costs=False)
+        assert np.array_equal(run.y.view(np.uint16), wanted.view(np.uint16))
+    assert (kernel.ptx.count("2048;") > 0) == (k == 704)
+
+
 @needs_both
 @pytest.mark.parametrize("accumulation", ["fast", "promoted512"])
 @pytest.mark.parametrize("n", [256, 310])

@@ -71,7 +71,7 @@ namespace mxfp4 {
 
 /// Version of the dialect that bytecode carries. Files of versions 1 to this
 /// one can be read.
-inline constexpr uint64_t kBytecodeVersion = 8;
+inline constexpr uint64_t kBytecodeVersion = 9;
 
 /// The target that the closest `mxfp4.target` around an operation names, or the
 /// default.

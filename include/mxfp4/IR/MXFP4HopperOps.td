@@ -140,7 +140,9 @@ def MXFP4_BulkCopyWeightsOp : MXFP4_Op<"bulk_copy_weights"> {
     bytes count towards `barriers[slot]`. Blocks past N/64 repeat the last one;
     their rows are not stored. With `part %p of P` only the blocks p, p + P, ...
     of the tile: P threads share the work. `once` says that no CTA will
-    read these bytes again: they leave the L2 cache first.
+    read these bytes again: they leave the L2 cache first. With `half_last`, blocks
+    of the last step have the codes of their first half in place of those of the
+    second, too, so that these are not read.
 
     Example:
 
@@ -155,13 +157,16 @@ def MXFP4_BulkCopyWeightsOp : MXFP4_Op<"bulk_copy_weights"> {
   let arguments = (ins GlobalBuffer:$source, Index:$expert, Index:$block,
                        Index:$step, SharedDestination:$destination,
                        Index:$slot, Barriers:$barriers, Optional<Index>:$part,
-                       OptionalAttr<I64Attr>:$parts, UnitAttr:$once);
+                       OptionalAttr<I64Attr>:$parts, UnitAttr:$once,
+                       UnitAttr:$half_last);
   let assemblyFormat = [{
     $source `[` $expert `,` $block `,` $step `]` `to`
     $destination `[` $slot `]` `signal` $barriers
-    (`part` $part^ `of` $parts)? (`once` $once^)? attr-dict `:` type($source)
+    (`part` $part^ `of` $parts)? (`once` $once^)?
+    (`half_last` $half_last^)? attr-dict `:` type($source)
     `to` type($destination) `,` type($barriers)
   }];
+  let useCustomPropertiesEncoding = 1;
   let hasVerifier = 1;
 }
 

@@ -68,7 +68,8 @@ def MXFP4_CopyWeightsOp : MXFP4_Op<"copy_weights"> {
     of `source`, `E x N/64 x K/64 x !mxfp4.block`, to slot `slot` of
     `destination`, `S x B x !mxfp4.block` in shared memory. Blocks past N/64
     arrive as zeros. The copies belong to the group that the next
-    `nvvm.cp.async.commit.group` closes.
+    `nvvm.cp.async.commit.group` closes. With `half_last`, K ends in the first half
+    of the last step's blocks: in place of codes of the second half any may arrive.
 
     Example:
 
@@ -80,11 +81,11 @@ def MXFP4_CopyWeightsOp : MXFP4_Op<"copy_weights"> {
   }];
   let arguments = (ins GlobalBuffer:$source, Index:$expert, Index:$block,
                        Index:$step, SharedDestination:$destination,
-                       Index:$slot);
+                       Index:$slot, UnitAttr:$half_last);
   let assemblyFormat = [{
     $source `[` $expert `,` $block `,` $step `]` `to`
-    $destination `[` $slot `]` attr-dict `:` type($source) `to`
-    type($destination)
+    $destination `[` $slot `]` (`half_last` $half_last^)? attr-dict `:`
+    type($source) `to` type($destination)
   }];
   let hasVerifier = 1;
 }
