@@ -40,11 +40,12 @@ def dialect() -> list[Level]:
               "`mxfp4-raise` make these operations.",
               operations("MXFP4Ops.td") + operations("MXFP4ConversionOps.td")),
         Level("Graph: routing", "What is around the matmuls of a mixture-of-experts layer.",
-              operations("MXFP4RoutingOps.td")),
+              operations("MXFP4RoutingOps.td") + operations("MXFP4RowOps.td")),
         Level("Program", "The structure of a kernel: tiles of a CTA, the loop over K, roles of "
               "warps, and the rings by which roles meet. `mxfp4-tile` makes the first of these "
               "operations, and `mxfp4-lower-program` removes the last.",
-              operations("MXFP4ProgramOps.td") + operations("MXFP4RoleOps.td")
+              operations("MXFP4ProgramOps.td") + operations("MXFP4HandOutOps.td")
+              + operations("MXFP4LoopOps.td") + operations("MXFP4RoleOps.td")
               + operations("MXFP4BringOps.td", end="wait_count")),
         Level("Tiles", "What a CTA copies, multiplies and stores.",
               operations("MXFP4TileOps.td")),

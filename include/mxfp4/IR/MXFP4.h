@@ -5,9 +5,10 @@
 //===----------------------------------------------------------------------===//
 //
 // Dialect, types, attributes and operations. See MXFP4Ops.td,
-// MXFP4ConversionOps.td and MXFP4RoutingOps.td for operations on tensors and
-// memrefs, MXFP4ProgramOps.td and MXFP4RoleOps.td for the structure of a
-// kernel, MXFP4TileOps.td and MXFP4FragmentOps.td for operations on tiles and
+// MXFP4ConversionOps.td, MXFP4RoutingOps.td and MXFP4RowOps.td for operations
+// on tensors and memrefs, MXFP4ProgramOps.td, MXFP4HandOutOps.td,
+// MXFP4LoopOps.td and MXFP4RoleOps.td for the structure of a kernel,
+// MXFP4TileOps.td and MXFP4FragmentOps.td for operations on tiles and
 // fragments.
 //
 //===----------------------------------------------------------------------===//

@@ -21,13 +21,15 @@ def MXFP4_Dialect : Dialect {
 
     1. **Operations on tensors or memrefs** (`MXFP4Ops.td`): `grouped_matmul`;
        the conversions (`MXFP4ConversionOps.td`) `pack`, `unpack`, `quantize`,
-       `dequantize`; around the matmul (`MXFP4RoutingOps.td`) `top_k`,
-       `count_by_expert`, `sort_by_expert`, `dispatch`, `quantize_rows`, `combine`.
-    2. **The structure of a kernel** (`MXFP4ProgramOps.td`): the tiles of a
-       persistent CTA (`for_tiles`) and the loop over K (`k_loop`); and
-       (`MXFP4RoleOps.td`) warp roles (`warp_roles`, `role`) and rings through
-       which roles hand stages of shared memory to each other; and
-       (`MXFP4BringOps.td`) `bring_rows`, by which a role brings rows into order.
+       `dequantize`; around the matmul `top_k`, `count_by_expert`,
+       `sort_by_expert` (`MXFP4RoutingOps.td`), `dispatch`, `combine` and
+       `quantize_rows` (`MXFP4RowOps.td`).
+    2. **The structure of a kernel**: the tiles of a persistent CTA (`for_tiles`,
+       `MXFP4ProgramOps.td`) and who hands them out (`MXFP4HandOutOps.td`); the
+       loop over K (`k_loop`, `MXFP4LoopOps.td`); warp roles (`warp_roles`,
+       `role`) and rings through which roles hand stages of shared memory to each
+       other (`MXFP4RoleOps.td`); and `bring_rows`, by which a role brings rows
+       into order (`MXFP4BringOps.td`).
     3. **Operations on tiles** (`MXFP4TileOps.td`), for all threads of a CTA
        together: `copy_weights`, `copy_activations`, `tile_matmul`, `store_tile`.
     4. **Operations on fragments** (`MXFP4FragmentOps.td`, `MXFP4HopperOps.td`),

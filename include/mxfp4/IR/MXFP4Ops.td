@@ -258,6 +258,7 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
 
 include "mxfp4/IR/MXFP4ConversionOps.td"
 include "mxfp4/IR/MXFP4RoutingOps.td"
+include "mxfp4/IR/MXFP4RowOps.td"
 include "mxfp4/IR/MXFP4BringOps.td"
 
 #endif // MXFP4_IR_MXFP4OPS

@@ -13,7 +13,8 @@
 #ifndef MXFP4_IR_MXFP4ROLEOPS
 #define MXFP4_IR_MXFP4ROLEOPS
 
-include "mxfp4/IR/MXFP4ProgramOps.td"
+include "mxfp4/IR/MXFP4HandOutOps.td"
+include "mxfp4/IR/MXFP4LoopOps.td"
 
 //===----------------------------------------------------------------------===//
 // Warp roles
