@@ -12,7 +12,7 @@ import pytest
 from kernels import needs_both
 from mxfp4 import PackedWeights
 from mxfp4.cli import main
-from test_bench import no_gpu
+from no_gpu import no_gpu
 
 __all__ = ["no_gpu"]  # a fixture
 
