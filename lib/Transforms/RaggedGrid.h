@@ -30,6 +30,9 @@ namespace mxfp4 {
 
 /// What the grid is about. `error` may be null.
 struct RaggedGrid {
+  /// Groups whose rows a warp has counted before it writes the table.
+  static constexpr int64_t kGroupsAtOnce = 256;
+
   /// i32[G+1] in global memory.
   mlir::Value offsets;
   /// i32 in shared memory: for each of G groups the row tiles before it, then
@@ -57,6 +60,10 @@ struct RaggedGrid {
   bool fullFirst = false;
   /// The most rows of the others; 0 for half a tile.
   int64_t shortTo = 0;
+  /// The same where these are few beside the groups with more rows; 0 for
+  /// `shortTo` everywhere. Then a group of the others has a tile for each
+  /// `shortTo` of its rows. For the table only.
+  int64_t mostShort = 0;
   /// Groups with fewer or with more rows have no tiles; 0 for no bound. For the
   /// table only.
   int64_t fewestRows = 0, mostRows = 0;
@@ -114,11 +121,14 @@ private:
   /// Where list 0 or 1 of the table begins.
   int64_t listBegin(int list) const { return list * (groups + 2); }
   int lists() const { return fullFirst ? 2 : 1; }
+  /// Rows up to which groups are in list 1, if only the device knows (i32).
+  mlir::Value emitMostShort(mlir::ImplicitLocOpBuilder &b,
+                            mlir::ArrayRef<mlir::Value> bounds) const;
   mlir::Value emitRowTiles(mlir::ImplicitLocOpBuilder &b, mlir::Value rows,
-                           int list) const;
+                           int list, mlir::Value most = {}) const;
   mlir::Value emitList(mlir::ImplicitLocOpBuilder &b, mlir::Value first,
                        mlir::ArrayRef<mlir::Value> bounds, mlir::Value tiles,
-                       int list) const;
+                       int list, mlir::Value most) const;
 };
 
 } // namespace mxfp4

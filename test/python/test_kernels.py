@@ -154,6 +154,8 @@ def test_short_groups_are_multiplied_beside_the_others(schedule: str, n: int) ->
         ((tall, most + 1, 5, tall), (0, 1, 2, 1)),  # too few to be worth it
         ((most + 1, 0, 2 * tall, most + 1), (0, 1, 2, 1)),
         ((most, 3, 5 * tall), (0, 1, 2)),
+        # Few enough that groups with half as many rows more are short, too, in two tiles.
+        ((most * 3 // 2, 3, 3 * tall + 1, most, 2 * tall + 1, 1, *[0] * 26), (0, 1, 2, 1) * 8),
         ((0, 0, 0), (0, 1, 2)),
     ):
         case = Case(Problem(3, n, 448, len(sizes), expert_ids=True), sizes, ids)
@@ -165,13 +167,20 @@ def test_short_groups_are_multiplied_beside_the_others(schedule: str, n: int) ->
             artifact, case.activations(), case.weights(), case.offsets(), case.expert_ids(),
             multiprocessors=1,
         )  # fmt: skip
-        row_tiles = [-(-size // tall) for size in sizes]
         few = sum(0 < size <= most for size in sizes)
-        beside = 3 * few > sum(row_tiles) - few
-        height, width = (tall, 128) if beside else (tokens_of(schedule), 192)
+        others = sum(-(-size // tall) for size in sizes if size > most)
+        more = sum(most < size <= most * 3 // 2 for size in sizes)
+        are_few = others < 3 * few and 20 * few < 9 * others and len(sizes) >= 32
+        fit = 5 * (few + 2 * more) <= 4 * (others - more)
+        limit = most * 3 // 2 if are_few and fit else most
+        heights = [most if size <= limit else tall for size in sizes]
+        row_tiles = [-(-size // height) for size, height in zip(sizes, heights, strict=True)]
+        short_tiles = sum(t for t, height in zip(row_tiles, heights, strict=True) if height == most)
+        beside = 3 * short_tiles > sum(row_tiles) - short_tiles
+        width = 128 if beside else 192
         copied = 0
-        for size, expert in zip(sizes, ids, strict=True):
-            tiles = -(-size // height)
+        for size, height, expert in zip(sizes, heights, ids, strict=True):
+            tiles = -(-size // (height if beside else tokens_of(schedule)))
             share = -(-size // (16 * max(tiles, 1))) * 16
             boxes = [-(-min(share, size - i * share) // 16) * 16 for i in range(tiles)]
             a_step = tiles * width // 64 * 2176 + sum(boxes) * 128

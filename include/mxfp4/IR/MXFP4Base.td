@@ -243,7 +243,8 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
     - `short_to` (0): groups with at most this number of rows are short. Where a launch
       has many, one of its three warpgroups multiplies short groups, and the two others
       the rest, in tiles of two thirds as many `rows`; 0: all groups have tiles of one
-      kind.
+      kind. Where short groups are few, groups with half as many rows more are short,
+      too, in two tiles; with 32 to 256 groups, and without `bring_bytes`.
     - `beside_tokens` (0): `tokens` of the tiles of those two; 0 without `short_to`.
     - `short_stages`, `beside_stages` (0): stages of short groups' tiles and of the
       others'; 0 without `short_to`.
