@@ -123,6 +123,7 @@ private:
   bool isDozen(int64_t rows) const;
   Pick pickDozen() const;
   Schedule withWideTiles(Schedule schedule) const;
+  std::optional<Pick> pickHalvedDecoders(int64_t rows) const;
   Pick pickDecoders(int64_t rows) const;
   bool sharesByWarpgroups(int64_t rows) const;
   std::optional<Schedule> sharingMost(int64_t rows) const;

@@ -81,6 +81,14 @@ constexpr int kSlicesFewFP8 = 2, kStagesFewFP8 = 10, kStagesFewFP8Of16 = 8,
 constexpr int64_t kFewestStepsFP8 = 5;
 constexpr double kTallFewestWavesFP8 = 1.5, kTallFewWavesFP8 = 5;
 
+/// Steps of K up to which two K slices of tiles of 8 tokens take less time than
+/// three of tiles of 16, and their stages. Up to two rows per group, with 8
+/// steps they took 0.90 to 0.95 of the time in 14 cases and 0.99 in one, with 9
+/// and 10 steps 0.94 to 0.99, under Zipf's routing up to 1.03; with 11 steps
+/// 0.98 and 1.04, with 16 1.3.
+constexpr int64_t kHalvedSteps = 10;
+constexpr int kHalvedStages = 8;
+
 /// The time of a tile of 128 columns and 8 tokens over the time of two of 64:
 /// 0.85 to 0.94 in four cases whose waves are equally full.
 constexpr double kTallFewest = 0.92;
@@ -253,12 +261,29 @@ bool Chooser::hasWideTiles(int64_t rows) const {
          decoderTiles(rows) >= kWideWaves * 2 * target.device.multiprocessors;
 }
 
+/// Two K slices in place of three, in two CTAs, where K has few steps and
+/// hardly any group has rows for a second tile. Layers were not measured.
+std::optional<Pick> Chooser::pickHalvedDecoders(int64_t rows) const {
+  if (steps > kHalvedSteps || problem.gathers || problem.hasEpilogue ||
+      problem.olderInputs || tokensFor(ceilDiv(rows, groups), 4) > 8)
+    return std::nullopt;
+  Schedule schedule =
+      wgmma(128, 8, /*tokenStep=*/0, 4, /*kSlices=*/2, /*ctas=*/2);
+  schedule.overlapDecode = false;
+  return Pick{withStages(schedule, /*sumSteps=*/0, kHalvedStages),
+              "few rows per group and few steps of K: decoding decides, 8 "
+              "tokens, two K slices in 16 warps of two CTAs"};
+}
+
 /// While memory delivers more than the warps decode, the number of instructions
 /// per byte decides, and enough warps to issue them. Two CTAs of three
 /// warpgroups, which decode two blocks per step, need fewer instructions than
 /// one CTA of six; with few tiles, however, their last wave is emptier.
 Pick Chooser::pickDecoders(int64_t rows) const {
   const double tiles = decoderTiles(rows);
+  const std::optional<Pick> halved = pickHalvedDecoders(rows);
+  if (halved && hasWideTiles(rows))
+    return *halved;
   if (hasWideTiles(rows))
     return {withWideTiles(decoders(4, /*ctas=*/2, kDecodersStages)),
             "up to a dozen rows per group and many tiles: decoding decides, "
@@ -279,6 +304,8 @@ Pick Chooser::pickDecoders(int64_t rows) const {
     return {narrowDecoders(),
             "up to about ten rows per group and few tiles: decoding decides, "
             "in 20 warps; five K slices share small tiles, which fill the SMs"};
+  if (halved && two <= alone)
+    return *halved;
   Schedule schedule =
       two <= alone ? decoders(4, /*ctas=*/2, kDecodersStages) : decodersAlone();
   schedule.halfTiles = two <= alone ? twoHalves : oneHalves;

@@ -83,6 +83,34 @@ TEST(ChooseSchedule, FewStepsOfKHaveNoSlices) {
 
 // The reason names the rule; what was not measured keeps mma.sync, and so do
 // rows that must have the same bits whatever other rows there are.
+// Where K has few steps and groups hardly more than 8 rows, two slices share
+// them in matmuls alone.
+TEST(ChooseSchedule, TwoSlicesShareFewStepsOfK) {
+  const Target h200 = targetFor("h200");
+  const auto sizedK = [](int64_t k, int64_t rows) {
+    return Problem{256, 256, 2048, k, rows};
+  };
+  const Tile tiles[] = {
+      {sizedK(512, 32), kWgmma, 128, 8, 2, 2},
+      {sizedK(512, 256 * 2), kWgmma, 128, 8, 2, 2},
+      {sizedK(640, 256 * 2), kWgmma, 128, 8, 2, 2},
+      {sizedK(512, 256 * 2 + 1), kWgmma, 128, 16, 3, 2},
+      {sizedK(672, 256 * 2), kWgmma, 128, 16, 3, 2},
+  };
+  for (const Tile &tile : tiles)
+    expectTile(tile, h200);
+  void (*const inLayers[])(Problem &) = {
+      [](Problem &problem) { problem.hasEpilogue = true; },
+      [](Problem &problem) { problem.olderInputs = true; },
+      [](Problem &problem) { problem.gathers = true; },
+  };
+  for (const auto &change : inLayers) {
+    Problem problem = sizedK(512, 256 * 2);
+    change(problem);
+    EXPECT_NE(choose(problem, {}, h200).schedule.kSlices, 2);
+  }
+}
+
 TEST(ChooseSchedule, FewStepsOfKHaveTheirReason) {
   const Target h200 = targetFor("h200");
   Problem problem = {256, 256, 4096, 256, 2048};
