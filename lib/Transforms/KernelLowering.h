@@ -7,7 +7,8 @@
 // The pass, LowerToNVVM.cpp, is split by subject: kernels in LowerKernels.cpp,
 // elements in memory in LowerMemory.cpp, vectors in LowerVectors.cpp, tiles in
 // LowerTiles.cpp, stores in LowerStores.cpp, fragments in LowerFragments.cpp,
-// asynchronous copies and wgmma in LowerHopper.cpp, accumulators in
+// mbarriers in LowerBarriers.cpp, bulk and tensor copies in
+// LowerBulkCopies.cpp, wgmma in LowerWgmma.cpp, accumulators in
 // LowerAccumulators.cpp, sums of K slices in LowerSlices.cpp, functions of f32
 // in LowerMath.cpp. What they share, arithmetic above all, is here.
 //
@@ -124,9 +125,19 @@ void populateStoreLowering(const mlir::LLVMTypeConverter &converter,
 void populateFragmentLowering(const mlir::LLVMTypeConverter &converter,
                               mlir::RewritePatternSet &patterns);
 
-/// Barriers, bulk and tensor copies, wgmma.
-void populateHopperLowering(const mlir::LLVMTypeConverter &converter,
-                            mlir::RewritePatternSet &patterns);
+/// Mbarriers; and the address of one in an array of them.
+void populateBarrierLowering(const mlir::LLVMTypeConverter &converter,
+                             mlir::RewritePatternSet &patterns);
+mlir::Value barrierAddress(mlir::ImplicitLocOpBuilder &b, mlir::Value base,
+                           mlir::Value slot);
+
+/// Bulk and tensor copies, and prefetches.
+void populateBulkCopyLowering(const mlir::LLVMTypeConverter &converter,
+                              mlir::RewritePatternSet &patterns);
+
+/// wgmma and its waits, and pins.
+void populateWgmmaLowering(const mlir::LLVMTypeConverter &converter,
+                           mlir::RewritePatternSet &patterns);
 
 /// Bulk copies of rows, and waits for counters.
 void populateRowCopyLowering(const mlir::LLVMTypeConverter &converter,

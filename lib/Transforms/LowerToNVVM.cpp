@@ -53,7 +53,9 @@ void populatePatterns(LLVMTypeConverter &converter,
   populateGatherLowering(converter, patterns);
   populateStoreLowering(converter, patterns);
   populateFragmentLowering(converter, patterns);
-  populateHopperLowering(converter, patterns);
+  populateBarrierLowering(converter, patterns);
+  populateBulkCopyLowering(converter, patterns);
+  populateWgmmaLowering(converter, patterns);
   populateRowCopyLowering(converter, patterns);
   populateSliceLowering(converter, patterns);
   populateAccumulatorLowering(converter, patterns);

@@ -9,7 +9,7 @@
 // which instruction it is. Weights are operand A (M along N of the problem),
 // activations operand B. An instruction is a row of `instructions()`; its
 // emitter is the operation that stands for it in the IR, with the lowering of
-// that operation (lib/Transforms/LowerFragments.cpp, LowerHopper.cpp and
+// that operation (lib/Transforms/LowerFragments.cpp, LowerWgmma.cpp and
 // PtxText.cpp). Instructions that differ in shape and types share an emitter.
 //
 //===----------------------------------------------------------------------===//
