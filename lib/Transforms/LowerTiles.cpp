@@ -117,11 +117,15 @@ struct LowerCopyActivations : ConvertOpToLLVMPattern<CopyActivationsOp> {
   LogicalResult
   matchAndRewrite(CopyActivationsOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    auto source = dyn_cast<MemRefType>(op.getSource().getType());
+    if (!source)
+      return op.emitOpError("requires memory that threads copy from, but got "
+                            "a tensor map; run mxfp4-specialize-warps first");
     FailureOr<int64_t> threads = threadsOf(op);
     if (failed(threads))
       return failure();
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    const int64_t k = cast<MemRefType>(op.getSource().getType()).getDimSize(1);
+    const int64_t k = source.getDimSize(1);
     auto stage = cast<MemRefType>(op.getDestination().getType());
     const int64_t tokens = stage.getDimSize(1), columns = stage.getDimSize(2);
     const int64_t unitsPerRow = kRowBytes / kUnitBytes;

@@ -34,6 +34,21 @@ gpu.module @decode {
 
 // -----
 
+gpu.module @copies_of_threads {
+  gpu.func @kernel(%map: !mxfp4.tensor_map<16>,
+                   %stage: memref<2x16x64xbf16, #gpu.address_space<workgroup>>,
+                   %at: index) kernel attributes {known_block_size = array<i32: 128, 1, 1>} {
+    // expected-error @below {{requires memory that threads copy from, but got a tensor map; run mxfp4-specialize-warps first}}
+    // expected-error @below {{failed to legalize operation 'mxfp4.copy_activations'}}
+    mxfp4.copy_activations %map[%at, %at] valid(%at) to %stage[%at]
+        : !mxfp4.tensor_map<16>
+        to memref<2x16x64xbf16, #gpu.address_space<workgroup>>
+    gpu.return
+  }
+}
+
+// -----
+
 gpu.module @block_size {
   gpu.func @kernel(%w: memref<2x2x2x!mxfp4.block<spread, folded>>,
                    %sw: memref<3x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>,
