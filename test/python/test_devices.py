@@ -150,11 +150,13 @@ def test_the_page_has_each_choice_that_is_another_with_more_bandwidth() -> None:
 @needs_both
 def test_the_page_says_which_k_has_few_steps() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs/Devices.md").read_text()
-    ten, dozen = re.findall(r"\| [^|]* few steps of K \|.*", page)
+    fewest, ten, dozen = re.findall(r"\| [^|]* few steps of K \|.*", page)
+    (first_of_two, last_of_two) = map(int, re.findall(r"K of (\d+) to (\d+)", fewest)[0])
     (low, most, most_of_five) = map(int, re.findall(r"K of (\d+) to (\d+).* K up to (\d+)", ten)[0])
     (least, most_of_dozen) = map(int, re.findall(r"K of (\d+) to (\d+)", dozen)[0])
-    ends = {2: (low, most), 4: (low, most), 5: (low, most_of_five), 8: (low, most_of_five),
-            20: (least, most_of_dozen), 40: (least, most_of_dozen)}  # fmt: skip
+    ends = {1: (first_of_two, last_of_two), 2: (low, most), 4: (low, most), 5: (low, most_of_five),
+            8: (low, most_of_five), 20: (least, most_of_dozen),
+            40: (least, most_of_dozen)}  # fmt: skip
     with Compiler() as compiler:
         for mean, (first, last) in ends.items():
             for k, few in ((first - 32, False), (first, True), (last, True), (last + 32, False)):
