@@ -57,6 +57,9 @@ constexpr int64_t kMostAloneSteps = 12;
 /// warpgroup each take 1 to 6 % less time than three.
 constexpr int kFewestSlices = 5;
 
+/// CTAs per SM for tiles of 64 columns that are all there at once, in one wave.
+constexpr int kCtasAtOnce = 3;
+
 /// Tokens of the tiles for a few dozen rows per group of 8-bit numbers.
 constexpr int kSharedFP8 = 48;
 

@@ -1,0 +1,193 @@
+//===- ChooserDecodersFP8.cpp - Where decoding decides, 8-bit numbers -----===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Regimes of activations in e4m3 on devices whose memory delivers more than few
+// warps decode. Measured on an H200 (docs/TuningLog.md).
+//
+//===----------------------------------------------------------------------===//
+
+#include "Chooser.h"
+
+#include "mxfp4/Core/Resources.h"
+
+using namespace mxfp4;
+
+/// Of 8-bit numbers, whose steps are twice as long: stages of a CTA where 20 or
+/// 24 warps decode, and steps that the first of three K slices has fewer.
+constexpr int kDecodersStagesFP8 = 25, kSharingStagesFP8 = 12, kSumStepsFP8 = 2;
+
+/// Of 8-bit numbers, stages of a CTA for tiles of 128 columns where 20 or 24
+/// warps decode, and waves of such tiles from which 20 warps that decode two
+/// blocks per step take less time than with tiles of 64 columns: with 11 waves
+/// and more 0.95 to 1.00 of the time, with 9 as long, with 5 to 7 up to 1.04.
+constexpr int kDecodersStagesWideFP8 = 15;
+constexpr double kManyWavesFP8 = 10;
+
+/// Of 8-bit numbers, tokens of tiles for a dozen or two rows per group: with 16
+/// rows, they took 0.89 to 1.00 of the time of tiles of 48.
+constexpr int kDozenFP8 = 32, kSixteenFP8 = 16;
+
+/// Of 8-bit numbers with few steps of K, K slices of a tile, stages of tiles of
+/// 8, 16 and 32 tokens, as many as two CTAs per SM have room for, and waves of
+/// tiles of 128 columns and 8 tokens from which these take less time than tiles
+/// of 64: with up to five steps, and with more.
+constexpr int kSlicesFewFP8 = 2, kStagesFewFP8 = 10, kStagesFewFP8Of16 = 8,
+              kStagesFewFP8Of32 = 6;
+constexpr int64_t kFewestStepsFP8 = 5;
+constexpr double kTallFewestWavesFP8 = 1.5, kTallFewWavesFP8 = 5;
+
+/// Of 8-bit numbers, 20 warps in five K slices. The first slice has a step
+/// fewer, because it adds all sums and stores, if it has two then: ptxas
+/// serialises the multiplications of slices that have one. In tiles of 8 tokens
+/// it has two steps fewer if no other slice is longer for it: with 16 and 22
+/// steps they take 0.97 to 1.00 of the time.
+Schedule Chooser::decodersFP8(int tileRows, int tileTokens, int stages,
+                              int64_t rows) const {
+  Schedule schedule =
+      wgmma(tileRows, tileTokens, tileTokens > 8 ? 8 : 0, 4, kFewestSlices);
+  schedule.sideBySide = schedule.overlapDecode = schedule.versionLoops = false;
+  schedule.sumSteps = 1;
+  if (schedule.sliceSteps(0, steps).count < 2)
+    schedule.sumSteps = 0;
+  Schedule shorter = schedule;
+  shorter.sumSteps = 2;
+  const auto saves = [&](int slice) {
+    return schedule.sliceSteps(slice, steps).count -
+           shorter.sliceSteps(slice, steps).count;
+  };
+  if (tileTokens <= 8 && schedule.sumSteps != 0 && saves(0) > 0 &&
+      saves(1) == 0)
+    schedule = shorter;
+  // In layers with fewer rows nothing was gained. A guess among 256 groups
+  // takes registers: with promoted sums and an epilogue, ptxas spills two of
+  // them.
+  schedule.prefetchFirst = rows >= groups && groups <= 128;
+  return fit(schedule, stages);
+}
+
+/// Whether ptxas serialises the multiplications of tiles of 128 columns that
+/// five K slices share: sums that are not promoted of two steps for each, or
+/// with a list of expert ids where columns are stored one by one.
+bool Chooser::isSerialisedFP8() const {
+  return !isPromoted(problem) && (steps <= int64_t(2) * kFewestSlices ||
+                                  (problem.hasIds && problem.n % 2 != 0));
+}
+
+/// Of 8-bit numbers, few rows per group and many tiles: 20 warps decode two
+/// blocks per step for tiles of 128 columns, which share activations. They took
+/// 0.92 to 0.98 of the time of 24 warps that decode one block per step.
+std::optional<Pick> Chooser::pickManyDecodersFP8(int64_t rows) const {
+  if (!decodeDecides() || problem.gathers ||
+      tokensFor(ceilDiv(rows, groups), 2) > 16 ||
+      steps < int64_t(2) * kFewestSlices ||
+      groups > Schedule::kMostGroupsOfHalves || isSerialisedFP8() ||
+      decoderTiles(rows) < kManyWavesFP8 * target.device.multiprocessors)
+    return std::nullopt;
+  // With 8 tokens as quick under uniform routing, and 1.1 times the time under
+  // Zipf's.
+  Schedule schedule = decodersFP8(128, 16, kDecodersStagesWideFP8, rows);
+  schedule.halfTiles = true;
+  return Pick{schedule,
+              "up to about ten rows per group and many tiles: decoding "
+              "decides, with the fewest instructions per byte, in 20 warps"};
+}
+
+/// Whether 8-bit numbers have too few steps of K for five slices, but two for
+/// each of two slices: ptxas serialises the multiplications of slices of one.
+bool Chooser::hasFewStepsFP8() const {
+  return decodeDecides() && !problem.gathers &&
+         steps >= int64_t(2) * kSlicesFewFP8 &&
+         steps < int64_t(2) * kFewestSlices;
+}
+
+/// Of 8-bit numbers, few steps of K and the fewest rows, two K slices in each
+/// of two or three CTAs per SM: tiles of 64 columns where few waves are to
+/// fill, else of 128, in which a warp decodes two blocks per step. They took
+/// 0.69 to 0.95 of the time of one CTA.
+Pick Chooser::pickFewestFewStepsFP8(int64_t rows) const {
+  const auto waves = [&](int64_t columns, int ctas) {
+    const int places = ctas * target.device.multiprocessors;
+    return decoderTiles(rows, columns) / places;
+  };
+  const bool isTall = waves(128, 2) >= (steps <= kFewestStepsFP8
+                                            ? kTallFewestWavesFP8
+                                            : kTallFewWavesFP8),
+             isAtOnce = waves(64, 2) > 1 && waves(64, kCtasAtOnce) <= 1;
+  Schedule schedule = wgmma(isTall ? 128 : 64, 8, 0, 4, kSlicesFewFP8,
+                            !isTall && isAtOnce ? kCtasAtOnce : 2);
+  schedule.overlapDecode = false;
+  return {withStages(schedule, /*sumSteps=*/0, kStagesFewFP8),
+          isTall ? "few rows per group and few steps of K: decoding decides, 8 "
+                   "tokens, tiles of 128 columns that two K slices share, in "
+                   "two CTAs per SM"
+                 : "few rows per group and few steps of K: decoding decides, 8 "
+                   "tokens, small tiles that two K slices share, in several "
+                   "CTAs per SM"};
+}
+
+/// Of 8-bit numbers and few steps of K, more rows per group than that: tiles of
+/// 16 or 32 tokens, which took 0.66 to 0.89 of the time of one CTA per SM. Of
+/// 32 tokens, sums that are promoted would spill.
+std::optional<Pick> Chooser::pickFewStepsFP8(int64_t rows) const {
+  const int64_t tokens = tokensFor(ceilDiv(rows, groups), 2);
+  if (!hasFewStepsFP8() ||
+      tokens > (isPromoted(problem) ? kSixteenFP8 : kDozenFP8))
+    return std::nullopt;
+  const bool isLow = tokens <= kSixteenFP8;
+  const int tileTokens = isLow ? kSixteenFP8 : kDozenFP8;
+  Schedule schedule = wgmma(128, tileTokens, 8, 4, kSlicesFewFP8, /*ctas=*/2);
+  schedule.overlapDecode = schedule.versionLoops = false;
+  return Pick{withStages(schedule, /*sumSteps=*/0,
+                         isLow ? kStagesFewFP8Of16 : kStagesFewFP8Of32),
+              "up to two dozen rows per group and few steps of K: decoding "
+              "decides, tiles of 128 columns that two K slices share, in two "
+              "CTAs per SM"};
+}
+
+/// Of 8-bit numbers and the fewest rows, 20 warps decode, too. Measured from 1
+/// to 64 rows in all: 0.93 to 1.00 of the time of three K slices of four warps.
+std::optional<Pick> Chooser::pickFewestDecodersFP8(int64_t rows) const {
+  if (hasFewStepsFP8())
+    return pickFewestFewStepsFP8(rows);
+  if (!decodeDecides() || problem.gathers || steps < int64_t(2) * kFewestSlices)
+    return std::nullopt;
+  return Pick{decodersFP8(64, 8, kDecodersStagesFP8, rows),
+              "few rows per group: decoding decides, 8 tokens, small tiles "
+              "that five K slices share"};
+}
+
+/// Of 8-bit numbers, 20 warps decode for tiles of up to 16 tokens, and 24 for
+/// tiles of 32 and 48.
+std::optional<Pick> Chooser::pickDecodersFP8(int64_t rows) const {
+  const int64_t mean = ceilDiv(rows, groups);
+  if (!decodeDecides() || problem.gathers)
+    return std::nullopt;
+  if (std::optional<Pick> pick = pickFewStepsFP8(rows))
+    return pick;
+  if (tokensFor(mean, 2) <= 16 && steps >= int64_t(2) * kFewestSlices)
+    return Pick{decodersFP8(64, 16, kDecodersStagesFP8, rows),
+                "up to about ten rows per group: decoding decides, 16 tokens, "
+                "small tiles that five K slices share"};
+  if (tokensFor(mean, 2) <= 16 || tokensFor(mean, 1.4) > kSharedFP8 ||
+      steps <= kSharingSlices)
+    return std::nullopt;
+  if (tokensFor(mean, 2) <= kDozenFP8) {
+    Schedule schedule = withStages(wgmma(128, kDozenFP8, 8, 8, kSharingSlices),
+                                   /*sumSteps=*/0, kDecodersStagesWideFP8);
+    // As measured; with promoted sums and 24, ptxas spills a register where N
+    // is odd.
+    schedule.producerRegisters = 0;
+    return Pick{schedule,
+                "a dozen or two rows per group: decoding decides, up to 32 "
+                "tokens share each decoded fragment, in 24 warps of one CTA"};
+  }
+  Schedule schedule = withStages(wgmma(128, kSharedFP8, 8, 8, kSharingSlices),
+                                 kSumStepsFP8, kSharingStagesFP8);
+  schedule.producerRegisters = 24;
+  return Pick{schedule,
+              "a few dozen rows per group: up to 48 tokens share each decoded "
+              "fragment, and while some warpgroups multiply others decode"};
+}
