@@ -20,7 +20,7 @@
 
 namespace mxfp4::grid {
 
-/// Of a warp.
+/// Lanes of a warp.
 inline constexpr int kLanes = 32;
 
 inline mlir::Value compare(mlir::ImplicitLocOpBuilder &b,

@@ -113,7 +113,6 @@ struct LowerExpectBytes : ConvertOpToLLVMPattern<ExpectBytesOp> {
   matchAndRewrite(ExpectBytesOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Arithmetic a(b);
     NVVM::MBarrierArriveExpectTxOp::create(
         b, TypeRange{b.getI64Type()},
         barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot()),

@@ -145,8 +145,8 @@ private:
         a.mul(adaptor.getStep(), blockBytes));
   }
 
-  /// Copies a block. With `half_last`, one of the last step has the codes of
-  /// its first half twice, and its scales.
+  /// Copies a block. With `half_last`, both halves of a block of the last step
+  /// get the codes of its first half, and its scales follow.
   void copy(ImplicitLocOpBuilder &b, Value number, int64_t behind) {
     nearest = begin(b, number, behind);
     const int64_t place = behind * blockBytes;

@@ -199,9 +199,9 @@ def _tensors_of_index(index: Path) -> Iterator[tuple[str, Stored]]:
     try:
         weight_map = json.loads(read_input(index, "a safetensors index"))["weight_map"]
         entries = [(str(name), str(file)) for name, file in weight_map.items()]
+    except Error:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
-        if isinstance(e, Error):
-            raise
         raise Error(
             f'{index} is not a safetensors index: expected JSON with a "weight_map" from tensor '
             f"names to file names ({shown(repr(e))})."

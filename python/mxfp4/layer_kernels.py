@@ -289,9 +289,9 @@ class LayerKernels:
             spec = LayerSpec.of(raw["spec"])
             numbers = {name: int(raw["matmuls"].get(name, 0)) for name in MATMULS}
             routing = [name for name in ROUTING if name in raw["routing"]]
+        except Error:
+            raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
-            if isinstance(e, Error):
-                raise
             raise Error(f"{path} has no kernels of a layer that can be read: {e}.") from e
         matmuls = {
             name: [Artifact.load(path / f"{name}-{i}") for i in range(n)]

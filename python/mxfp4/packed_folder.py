@@ -41,9 +41,9 @@ class PackedCheckpoint:
             content = json.loads(read_input(index, "an index of packed tensors"))
             kind, tensors = (content["format"], content["version"]), content["tensors"]
             entries = {str(n): str(dict(t)["file"]) for n, t in tensors.items()}
+        except Error:
+            raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
-            if isinstance(e, Error):
-                raise
             raise Error(f"{index} is not an index of packed tensors ({shown(repr(e))}).") from e
         if kind != (FORMAT, VERSION):
             old = kind == (FORMAT, 1)
