@@ -188,8 +188,9 @@ bool Chooser::copiesAhead(const Schedule &schedule) const {
 /// its offsets, and `down` copies weights ahead; neither takes less time.
 bool Chooser::prefetchesFirst(const Schedule &schedule) const {
   constexpr int64_t kMostGroups = 512;
-  return decodeDecides() && !problem.gathers && !problem.hasEpilogue &&
-         groups <= kMostGroups && schedule.placement == Placement::Register &&
+  return (decodeDecides() || (schedule.traits().cutsSums() && isAloneFP8())) &&
+         !problem.gathers && !problem.hasEpilogue && groups <= kMostGroups &&
+         schedule.placement == Placement::Register &&
          schedule.traits().isAsynchronous && !schedule.overlapDecode &&
          !schedule.fullTilesFirst && !schedule.sideBySide &&
          schedule.wideFrom == 0 && !schedule.copiesAhead &&

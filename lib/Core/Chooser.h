@@ -7,9 +7,9 @@
 // The chooser of one problem, for `chooseSchedule` and for the enumeration of
 // all schedules. Which regime a number of rows belongs to is decided in
 // ChooserRegimes.cpp and, of 8-bit numbers, in ChooserFP8.cpp; regimes where
-// decoding decides are in ChooserDecoders.cpp and ChooserDozen.cpp, tiles for
-// many rows in ChooserMany.cpp, what follows from a tile and its warps in
-// Chooser.cpp.
+// decoding decides are in ChooserDecoders.cpp and ChooserDozen.cpp, and, of
+// 8-bit numbers, in files of these names with FP8; tiles for many rows in
+// ChooserMany.cpp, what follows from a tile and its warps in Chooser.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -57,6 +57,9 @@ constexpr int64_t kMostAloneSteps = 12;
 /// warpgroup each take 1 to 6 % less time than three.
 constexpr int kFewestSlices = 5;
 
+/// K slices of one CTA whose 24 warps decode, as many as there is room for.
+constexpr int kMostSlices = 6;
+
 /// CTAs per SM for tiles of 64 columns that are all there at once, in one wave.
 constexpr int kCtasAtOnce = 3;
 
@@ -103,6 +106,12 @@ private:
   Pick pickFewest(int64_t rows) const;
   Pick pickFewestDecoders(int64_t rows) const;
   bool decodeDecides() const;
+  bool isFewest(int64_t rows) const;
+  /// Whether the matmul is none of a layer: it neither gathers rows, nor has an
+  /// epilogue, nor begins while the kernel ahead of it ends.
+  bool isBare() const {
+    return !problem.gathers && !problem.hasEpilogue && !problem.olderInputs;
+  }
   Schedule decoders(int warps, int ctas, int stages) const;
   /// How many groups have rows: the mean and its standard deviation.
   struct BusyGroups {
@@ -117,6 +126,7 @@ private:
   bool gathersFewest(int64_t rows) const;
   std::pair<double, bool> decoderTime(int64_t rows, int ctas) const;
   Schedule narrowDecoders() const;
+  Schedule fewestDecoders() const;
   bool hasWideTiles(int64_t rows) const;
   bool outrunsDecode() const;
   bool hasFewSteps(int64_t most) const;
@@ -150,7 +160,16 @@ private:
   Pick wholeGroupsFP8(int height, int64_t mean) const;
   Schedule withStages(Schedule schedule, int sumSteps, int stages) const;
   bool isSerialisedFP8() const;
+  std::optional<Pick> pickManyLowFP8(int64_t rows) const;
+  Schedule lowFewFP8(int tileTokens, int stages) const;
   std::optional<Pick> pickManyDecodersFP8(int64_t rows) const;
+  Schedule aloneFP8(int tileRows, int tileTokens, int ctas, int stages) const;
+  bool isAloneFP8() const;
+  Pick pickFewestAloneFP8(int64_t rows) const;
+  std::optional<Pick> pickLowAloneFP8() const;
+  bool fillsWavesOf192FP8(int64_t rows) const;
+  std::optional<Pick> pickTallAloneFP8(int64_t mean) const;
+  std::optional<Pick> pickDozenFP8(int64_t rows) const;
   bool hasFewStepsFP8() const;
   Pick pickFewestFewStepsFP8(int64_t rows) const;
   std::optional<Pick> pickFewStepsFP8(int64_t rows) const;

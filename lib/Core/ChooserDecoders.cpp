@@ -22,11 +22,16 @@ using namespace mxfp4;
 constexpr int kDecodersStages = 9, kDecodersStagesAlone = 18,
               kDecodersStagesFewest = 30;
 
-/// K slices of one CTA whose 24 warps decode two blocks per step each, and
-/// their stages: 0.93 to 0.98 of the time of three slices of eight warps in
-/// seven cases. All but the first leave their sums at once, in buffers of their
-/// own: 0.96 to 0.98 of the time of one buffer in ten cases.
-constexpr int kMostSlices = 6, kMostSlicesStages = 24;
+/// Stages of six K slices of one CTA whose 24 warps decode two blocks per step
+/// each: 0.93 to 0.98 of the time of three slices of eight warps in seven
+/// cases. All but the first leave their sums at once, in buffers of their own:
+/// 0.96 to 0.98 of the time of one buffer in ten cases.
+constexpr int kMostSlicesStages = 24;
+
+/// Of six K slices of a tile of 64 columns and 8 tokens, steps that the first
+/// one has fewer: of one token they took 0.95 to 0.99 of the time of five
+/// slices that decode ahead in eleven cases, with none 0.97 to 1.02.
+constexpr int kFewestSumSteps = 2;
 
 /// Steps of K from which a tile's halves take clearly less time than the tile,
 /// and the time of a wave of halves over that of whole tiles. With 8 and 11
@@ -66,15 +71,14 @@ constexpr int64_t kHalvedSteps = 10;
 constexpr int kHalvedStages = 8;
 
 /// The time of a tile of 128 columns and 8 tokens over the time of two of 64:
-/// 0.85 to 0.94 in four cases whose waves are equally full.
-constexpr double kTallFewest = 0.92;
+/// 0.89 to 0.97 in five cases whose waves are equally full.
+constexpr double kTallFewest = 0.95;
 
 /// K slices and stages of tiles of 64 columns that are all there at once, in
-/// `kCtasAtOnce` CTAs per SM, and the most steps of K for which they are: they
-/// took 0.86 of the time of five slices in one CTA with 11 steps, 0.97 to 0.99
-/// with 32, 0.98 to 1.00 with 45 and 48, and 1.00 to 1.02 with 64.
+/// `kCtasAtOnce` CTAs per SM, where K has too few steps for six slices: with 11
+/// steps they took 0.86 of the time of five slices in one CTA. With 32 and 45
+/// steps, six slices take 0.89 to 0.99 of their time.
 constexpr int kSlicesAtOnce = 2, kStagesAtOnce = 10;
-constexpr int64_t kStepsAtOnce = 48;
 
 /// The time of a row of weights with one CTA per SM, and in tiles of 64 columns
 /// that five K slices share, as multiples of its time with two CTAs per SM.
@@ -240,8 +244,8 @@ bool Chooser::hasWideTiles(int64_t rows) const {
 /// Two K slices in place of three, in two CTAs, where K has few steps and
 /// hardly any group has rows for a second tile. Layers were not measured.
 std::optional<Pick> Chooser::pickHalvedDecoders(int64_t rows) const {
-  if (steps > kHalvedSteps || problem.gathers || problem.hasEpilogue ||
-      problem.olderInputs || tokensFor(ceilDiv(rows, groups), 4) > 8)
+  if (steps > kHalvedSteps || !isBare() ||
+      tokensFor(ceilDiv(rows, groups), 4) > 8)
     return std::nullopt;
   Schedule schedule =
       wgmma(128, 8, /*tokenStep=*/0, 4, /*kSlices=*/2, /*ctas=*/2);
@@ -294,6 +298,16 @@ Pick Chooser::pickDecoders(int64_t rows) const {
           "24 warps of one CTA"};
 }
 
+/// Tiles of 64 columns and 8 tokens, in 24 warps where K has two steps for each
+/// of six slices, or 20. Layers were measured with 20.
+Schedule Chooser::fewestDecoders() const {
+  const bool isMost = isBare() && steps >= int64_t(2) * kMostSlices;
+  Schedule schedule = wgmma(64, 8, 0, 4, isMost ? kMostSlices : kFewestSlices);
+  schedule.sideBySide = false;
+  schedule.sumSteps = isMost ? kFewestSumSteps : 0;
+  return fit(schedule, kDecodersStagesFewest);
+}
+
 /// While memory delivers more than the warps decode, 20 or 24 warps of one CTA
 /// decode. Tiles of 128 columns share activations, but SMs share fewer tiles
 /// less evenly. Three waves of small tiles are one of three CTAs per SM, in
@@ -306,27 +320,29 @@ Pick Chooser::pickFewestDecoders(int64_t rows) const {
     });
   };
   const double narrow = waves(64, 1);
-  const bool isTall = 2 * kTallFewest * waves(128, 1) < narrow;
-  if (!isTall && narrow > 2 && waves(64, kCtasAtOnce) <= 1 &&
-      steps <= kStepsAtOnce && !problem.hasEpilogue && !problem.gathers &&
-      !problem.olderInputs) {
+  if (2 * kTallFewest * waves(128, 1) < narrow) {
+    Schedule schedule = wgmma(128, 8, 0, 8, kSharingSlices);
+    schedule.sideBySide = false;
+    schedule.sumSteps = kSumSteps;
+    return {fit(schedule, kDecodersStagesAlone),
+            "few rows per group: decoding decides, 8 tokens, tiles of 128 "
+            "columns fill the SMs"};
+  }
+  if (narrow > 2 && waves(64, kCtasAtOnce) <= 1 && isBare() &&
+      steps < int64_t(2) * kMostSlices) {
     Schedule schedule = wgmma(64, 8, 0, 4, kSlicesAtOnce, kCtasAtOnce);
     schedule.overlapDecode = false;
     return {withStages(schedule, /*sumSteps=*/0, kStagesAtOnce),
             "few rows per group: decoding decides, 8 tokens, small tiles that "
             "are all there at once, in three CTAs per SM"};
   }
-  Schedule schedule = isTall ? wgmma(128, 8, 0, 8, kSharingSlices)
-                             : wgmma(64, 8, 0, 4, kFewestSlices);
-  schedule.sideBySide = false;
-  schedule.sumSteps = isTall ? kSumSteps : 0;
-  schedule =
-      fit(schedule, isTall ? kDecodersStagesAlone : kDecodersStagesFewest);
-  if (isTall)
-    return {schedule, "few rows per group: decoding decides, 8 tokens, tiles "
-                      "of 128 columns fill the SMs"};
-  return {schedule, "few rows per group: decoding decides, 8 tokens, small "
-                    "tiles that five K slices share"};
+  const Schedule schedule = fewestDecoders();
+  return {schedule,
+          schedule.kSlices == kMostSlices
+              ? "few rows per group: decoding decides, 8 tokens, small tiles "
+                "that six K slices share"
+              : "few rows per group: decoding decides, 8 tokens, small tiles "
+                "that five K slices share"};
 }
 
 Schedule Chooser::withStages(Schedule schedule, int sumSteps,

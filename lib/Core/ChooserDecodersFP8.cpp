@@ -26,6 +26,20 @@ constexpr int kDecodersStagesFP8 = 25, kSharingStagesFP8 = 12, kSumStepsFP8 = 2;
 constexpr int kDecodersStagesWideFP8 = 15;
 constexpr double kManyWavesFP8 = 10;
 
+/// Of 8-bit numbers and up to two rows per group, waves of tiles of 128 columns
+/// from which 24 warps of two CTAs take less time, with tiles of one kind and
+/// of two: with 10 to 13 as long, with fewer 1.04 and more; with 19 and two
+/// kinds 0.98 under uniform and 1.2 under Zipf's routing. Their stages, and
+/// those of wide tiles.
+constexpr double kWavesLowFP8 = 15, kWavesOfTwoKindsFP8 = 30;
+constexpr int kStagesLowFP8 = 9, kWideStagesLowFP8 = 12;
+
+/// Of 8-bit numbers and three to ten rows per group, waves of such tiles from
+/// which two K slices in two CTAs take less time, and steps of K up to which
+/// they do where tiles have halves, too.
+constexpr double kWavesOfTwoCtasFP8 = 20;
+constexpr int64_t kStepsOfTwoCtas = 16;
+
 /// Of 8-bit numbers, tokens of tiles for a dozen or two rows per group: with 16
 /// rows, they took 0.89 to 1.00 of the time of tiles of 48.
 constexpr int kDozenFP8 = 32, kSixteenFP8 = 16;
@@ -36,7 +50,7 @@ constexpr int kDozenFP8 = 32, kSixteenFP8 = 16;
 /// of 64: with up to five steps, and with more.
 constexpr int kSlicesFewFP8 = 2, kStagesFewFP8 = 10, kStagesFewFP8Of16 = 8,
               kStagesFewFP8Of32 = 6;
-constexpr int64_t kFewestStepsFP8 = 5;
+constexpr int64_t kFewestStepsFP8 = 5, kStepsOfTallFP8 = 16;
 constexpr double kTallFewestWavesFP8 = 1.5, kTallFewWavesFP8 = 5;
 
 /// Of 8-bit numbers, 20 warps in five K slices. The first slice has a step
@@ -76,23 +90,61 @@ bool Chooser::isSerialisedFP8() const {
                                   (problem.hasIds && problem.n % 2 != 0));
 }
 
+/// Of 8-bit numbers and up to two rows per group, 24 warps of two CTAs decode
+/// for tiles of 128 columns and 8 tokens, in many waves, where 20 warps that
+/// decode two blocks per step cannot have halves of tiles: 0.83 to 0.88 of the
+/// time of tiles of 64 columns. Where they can, groups with more than 8 rows
+/// have tiles of half as many columns: 0.95 of the time under uniform and a
+/// trained router's routing, and 1.07 under Zipf's, with which tiles of one
+/// kind took 1.11.
+std::optional<Pick> Chooser::pickManyLowFP8(int64_t rows) const {
+  const double waves = decoderTiles(rows) / target.device.multiprocessors;
+  const bool haveHalves = groups <= Schedule::kMostGroupsOfHalves;
+  if (!isBare() || tokensFor(ceilDiv(rows, groups), 4) > 8 ||
+      waves < (haveHalves ? kWavesOfTwoKindsFP8 : kWavesLowFP8))
+    return std::nullopt;
+  Schedule schedule = wgmma(128, 8, haveHalves ? 8 : 0, 4, kSharingSlices,
+                            /*ctas=*/2);
+  schedule.overlapDecode = schedule.versionLoops = false;
+  schedule = withStages(schedule, /*sumSteps=*/0, kStagesLowFP8);
+  if (!haveHalves)
+    return Pick{schedule, "few rows per group and many tiles: decoding "
+                          "decides, 8 tokens, in 24 warps of two CTAs"};
+  schedule.wideFrom = schedule.tileTokens + 1;
+  schedule.wideStages = kWideStagesLowFP8;
+  return Pick{schedule,
+              "few rows per group and many tiles: decoding decides, in 24 "
+              "warps of two CTAs; groups with more than 8 rows have tiles for "
+              "16"};
+}
+
 /// Of 8-bit numbers, few rows per group and many tiles: 20 warps decode two
 /// blocks per step for tiles of 128 columns, which share activations. They took
-/// 0.92 to 0.98 of the time of 24 warps that decode one block per step.
+/// 0.92 to 0.98 of the time of 24 warps that decode one block per step. With
+/// more groups than have halves of tiles, and with few steps of K, two K slices
+/// in two CTAs per SM took 0.85 to 0.96 of the time.
 std::optional<Pick> Chooser::pickManyDecodersFP8(int64_t rows) const {
   if (!decodeDecides() || problem.gathers ||
-      tokensFor(ceilDiv(rows, groups), 2) > 16 ||
       steps < int64_t(2) * kFewestSlices ||
-      groups > Schedule::kMostGroupsOfHalves || isSerialisedFP8() ||
-      decoderTiles(rows) < kManyWavesFP8 * target.device.multiprocessors)
+      tokensFor(ceilDiv(rows, groups), 2) > kSixteenFP8)
+    return std::nullopt;
+  if (std::optional<Pick> pick = pickManyLowFP8(rows))
+    return pick;
+  const double waves = decoderTiles(rows) / target.device.multiprocessors;
+  const bool haveHalves = groups <= Schedule::kMostGroupsOfHalves;
+  const char *why = "up to about ten rows per group and many tiles: decoding "
+                    "decides, with the fewest instructions per byte, in 16 or "
+                    "20 warps";
+  if (isBare() && waves >= kWavesOfTwoCtasFP8 &&
+      (!haveHalves || steps <= kStepsOfTwoCtas))
+    return Pick{lowFewFP8(kSixteenFP8, kStagesFewFP8Of16), why};
+  if (!haveHalves || waves < kManyWavesFP8 || isSerialisedFP8())
     return std::nullopt;
   // With 8 tokens as quick under uniform routing, and 1.1 times the time under
   // Zipf's.
   Schedule schedule = decodersFP8(128, 16, kDecodersStagesWideFP8, rows);
   schedule.halfTiles = true;
-  return Pick{schedule,
-              "up to about ten rows per group and many tiles: decoding "
-              "decides, with the fewest instructions per byte, in 20 warps"};
+  return Pick{schedule, why};
 }
 
 /// Whether 8-bit numbers have too few steps of K for five slices, but two for
@@ -128,6 +180,14 @@ Pick Chooser::pickFewestFewStepsFP8(int64_t rows) const {
                    "CTAs per SM"};
 }
 
+/// Of 8-bit numbers, tiles of 128 columns that two K slices share, in two CTAs
+/// per SM.
+Schedule Chooser::lowFewFP8(int tileTokens, int stages) const {
+  Schedule schedule = wgmma(128, tileTokens, 8, 4, kSlicesFewFP8, /*ctas=*/2);
+  schedule.overlapDecode = schedule.versionLoops = false;
+  return withStages(schedule, /*sumSteps=*/0, stages);
+}
+
 /// Of 8-bit numbers and few steps of K, more rows per group than that: tiles of
 /// 16 or 32 tokens, which took 0.66 to 0.89 of the time of one CTA per SM. Of
 /// 32 tokens, sums that are promoted would spill.
@@ -137,11 +197,8 @@ std::optional<Pick> Chooser::pickFewStepsFP8(int64_t rows) const {
       tokens > (isPromoted(problem) ? kSixteenFP8 : kDozenFP8))
     return std::nullopt;
   const bool isLow = tokens <= kSixteenFP8;
-  const int tileTokens = isLow ? kSixteenFP8 : kDozenFP8;
-  Schedule schedule = wgmma(128, tileTokens, 8, 4, kSlicesFewFP8, /*ctas=*/2);
-  schedule.overlapDecode = schedule.versionLoops = false;
-  return Pick{withStages(schedule, /*sumSteps=*/0,
-                         isLow ? kStagesFewFP8Of16 : kStagesFewFP8Of32),
+  return Pick{isLow ? lowFewFP8(kSixteenFP8, kStagesFewFP8Of16)
+                    : lowFewFP8(kDozenFP8, kStagesFewFP8Of32),
               "up to two dozen rows per group and few steps of K: decoding "
               "decides, tiles of 128 columns that two K slices share, in two "
               "CTAs per SM"};
@@ -149,10 +206,26 @@ std::optional<Pick> Chooser::pickFewStepsFP8(int64_t rows) const {
 
 /// Of 8-bit numbers and the fewest rows, 20 warps decode, too. Measured from 1
 /// to 64 rows in all: 0.93 to 1.00 of the time of three K slices of four warps.
+/// Where tiles of 128 columns are one wave and those of 64 are not, 24 warps
+/// decode for these: with 6 and 12 steps 0.93 and 0.95 of the time, with 22 and
+/// 23 steps 1.00 to 1.08.
 std::optional<Pick> Chooser::pickFewestDecodersFP8(int64_t rows) const {
+  if (isAloneFP8())
+    return pickFewestAloneFP8(rows);
+  const auto areAtOnce = [&](int64_t columns) {
+    return decoderTiles(rows, columns) <= target.device.multiprocessors;
+  };
+  if (!decodeDecides() || problem.gathers)
+    return std::nullopt;
+  if (isBare() && steps >= int64_t(2) * kSharingSlices &&
+      steps <= kStepsOfTallFP8 && areAtOnce(128) && !areAtOnce(64))
+    return Pick{withStages(wgmma(128, 8, 0, 8, kSharingSlices), /*sumSteps=*/0,
+                           kDecodersStagesWideFP8),
+                "few rows per group: decoding decides, 8 tokens, tiles of 128 "
+                "columns fill the SMs"};
   if (hasFewStepsFP8())
     return pickFewestFewStepsFP8(rows);
-  if (!decodeDecides() || problem.gathers || steps < int64_t(2) * kFewestSlices)
+  if (steps < int64_t(2) * kFewestSlices)
     return std::nullopt;
   return Pick{decodersFP8(64, 8, kDecodersStagesFP8, rows),
               "few rows per group: decoding decides, 8 tokens, small tiles "

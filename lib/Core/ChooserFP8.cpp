@@ -140,6 +140,8 @@ Pick Chooser::pickFP8(int64_t rows) const {
             "few rows per group: memory bound, 8 tokens, small tiles and many "
             "copies in flight"};
   }
+  if (std::optional<Pick> pick = pickDozenFP8(rows))
+    return *pick;
   if (std::optional<Pick> pick = pickDecodersFP8(rows))
     return *pick;
   if (tokensFor(mean, 2) <= 16)

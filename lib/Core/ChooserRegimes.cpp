@@ -24,6 +24,10 @@ using namespace mxfp4;
 /// Rows of which no group can have enough for three tiles of 8.
 constexpr int64_t kFewestRows = 16;
 
+/// In matmuls alone the same up to a few more rows, if small tiles that six K
+/// slices share are few waves: with three they took 0.91 and 0.95 of the time.
+constexpr int64_t kFewestRowsBare = 24, kFewestWavesBare = 3;
+
 /// Up to this bound of a group's tokens, at 12 rows per group, tiles of two
 /// kinds take 0.79 to 0.93 of the time of higher tiles under uniform routing
 /// and 0.99 to 1.05 under Zipf's; at 16 rows per group 1.01 and more.
@@ -88,6 +92,14 @@ Pick Chooser::pickMmaSync(int64_t rows) const {
   return {schedule, regime->why};
 }
 
+/// Whether rows are so few that no tile need have more than 8 tokens.
+bool Chooser::isFewest(int64_t rows) const {
+  return rows <= kFewestRows ||
+         (rows <= kFewestRowsBare && isBare() && decodeDecides() &&
+          steps >= int64_t(2) * kMostSlices &&
+          waves(double(std::min(rows, groups)), 64) <= kFewestWavesBare);
+}
+
 /// While memory decides, a taller tile costs nothing, and a second tile of a
 /// group takes as long as the first: under skewed routing 8 tokens are too few.
 Pick Chooser::pickWgmma(int64_t rows) const {
@@ -99,10 +111,9 @@ Pick Chooser::pickWgmma(int64_t rows) const {
   const bool manyDecode =
       decodeDecides() &&
       tokensFor(mean, 2) <= (hasWideTiles(rows) ? kMostWide : 16) &&
-      (rows > kFewestRows || gathersFewest(rows) ||
+      (!isFewest(rows) || gathersFewest(rows) ||
        waves(double(std::min(rows, groups)), 128) >= 5);
-  if (!manyDecode && tokensFor(mean, 4) <= 8 &&
-      (slices == 1 || rows <= kFewestRows))
+  if (!manyDecode && tokensFor(mean, 4) <= 8 && (slices == 1 || isFewest(rows)))
     return pickFewest(rows);
   if (manyDecode)
     return pickDecoders(rows);

@@ -23,13 +23,14 @@ static int64_t decodedBytes(const Schedule &s, const BlockLayout &layout) {
 }
 
 /// K slices that leave their sums at once, each in a buffer of its own: all but
-/// the first of six to eight, which else wait for each other, in tiles of few
-/// tokens; or one after the other. Six of them took 0.96 to 0.98 of the time in
-/// ten cases, three and five 0.98 to 1.03 (docs/TuningLog.md).
+/// the first, which else wait for each other, in tiles of few tokens; or one
+/// after the other. Of bf16, six of them took 0.96 to 0.98 of the time in ten
+/// cases, three and five 0.98 to 1.03; of 8-bit numbers, five took 0.96 to 1.00
+/// in 29 of 30 cases, three were measured so alone (docs/TuningLog.md).
 static int sumBuffers(const Schedule &s) {
-  constexpr int kFewestSlices = 6, kMostSlices = 8, kMostTokens = 16;
-  const bool areAlone = s.kSlices >= kFewestSlices &&
-                        s.kSlices <= kMostSlices &&
+  constexpr int kMostSlices = 8, kMostTokens = 16;
+  const int fewest = s.traits().cutsSums() ? 3 : 6;
+  const bool areAlone = s.kSlices >= fewest && s.kSlices <= kMostSlices &&
                         s.tileTokens <= kMostTokens && !s.sideBySide &&
                         s.wideFrom == 0 && s.placement == Placement::Register;
   return areAlone ? s.kSlices - 1 : 1;

@@ -7,8 +7,13 @@
 // Slices hand their sums to slice 0 through shared memory. Slice s > 0 meets
 // slice 0 twice at the named barrier s of the CTA: once to know that the buffer
 // is free, and once more when it has written. Slice 0 takes one after the
-// other. With a buffer for each slice, all write at once: slice s meets slice 0
-// when it has written, and waits at the barrier s + S - 1 until that has read.
+// other. With a buffer for each slice, all write at once: slice s arrives at
+// the barrier s when it has written, and a barrier s + S - 1 says that its
+// buffer is free. Slices go on with the next tile while slice 0 reads: they
+// wait there before they write, and slice 0 arrives when it has come, which
+// means that it has read the sums of the tile before. Where that takes
+// registers that are not there, they wait when they have written, until slice 0
+// has read.
 //
 //===----------------------------------------------------------------------===//
 
@@ -37,6 +42,9 @@ public:
         slices(op.getSlices()),
         hasOwn(cast<MemRefType>(op.getBuffer().getType()).getDimSize(0) >
                op.getAccumulator().getType().getNumElements()),
+        goesOn(hasOwn &&
+               (slices <= kMostInLine ||
+                op.getAccumulator().getType().getNumElements() == kFewSums)),
         address(a.offset(adaptor.getBuffer(),
                          a.mul(a.urem(a.thread(), threads), kUnitBytes))),
         tokens(adaptor.getTokens()) {}
@@ -49,6 +57,13 @@ public:
   void handOver(Value sums, Value slice);
 
 private:
+  /// The slices above which a loop adds them. One after the other, ptxas lets
+  /// the sums of two slices live at once, for which 31 warps have no registers.
+  static constexpr int64_t kMostInLine = 5;
+  /// Sums of a thread with which more slices go on: with 16 of them kernels
+  /// with an epilogue spill, and took 1.01 of the time.
+  static constexpr int64_t kFewSums = 4;
+
   /// What is done with four sums of eight tokens; returns all sums.
   using Step = Value(Value sums, ArrayRef<int64_t> at, Value place);
   Value update(Value sums, Value buffer, function_ref<Step> step);
@@ -82,7 +97,7 @@ private:
   Arithmetic a;
   const ArrayRef<int64_t> shape;
   const int64_t threads, slices;
-  const bool hasOwn;
+  const bool hasOwn, goesOn;
   Value address, tokens;
 };
 
@@ -123,15 +138,14 @@ Value Buffer::add(Value sums, Value slice) {
             LLVM::LoadOp::create(b, mine.getType(), place, kUnitBytes);
         return writeFour(b, sums, at, LLVM::FAddOp::create(b, mine, theirs));
       });
-  if (hasOwn)
+  if (hasOwn && !goesOn)
     arrive(freeBarrier(slice));
   return sums;
 }
 
 Value Buffer::collect(Value sums) {
-  // The slices above which a loop adds them. One after the other, ptxas lets
-  // the sums of two slices live at once, for which 31 warps have no registers.
-  constexpr int64_t kMostInLine = 5;
+  for (int64_t slice = 1; goesOn && slice < slices; ++slice)
+    arrive(freeBarrier(constant(slice)));
   if (slices <= kMostInLine) {
     for (int64_t slice = 1; slice < slices; ++slice)
       sums = add(sums, constant(slice));
@@ -149,6 +163,8 @@ Value Buffer::collect(Value sums) {
 void Buffer::handOver(Value sums, Value slice) {
   if (!hasOwn)
     meet(slice);
+  else if (goesOn)
+    meet(freeBarrier(slice));
   update(sums, bufferOf(slice),
          [&](Value sums, ArrayRef<int64_t> at, Value place) {
            LLVM::StoreOp::create(b, readFour(b, sums, at), place, kUnitBytes);
@@ -157,7 +173,8 @@ void Buffer::handOver(Value sums, Value slice) {
   if (!hasOwn)
     return meet(slice);
   arrive(slice);
-  meet(freeBarrier(slice));
+  if (!goesOn)
+    meet(freeBarrier(slice));
 }
 
 /// Does it with the sums of tokens that exist, in steps of sixteen: a branch

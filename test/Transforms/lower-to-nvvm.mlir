@@ -815,10 +815,10 @@ gpu.module @kernels {
     gpu.return
   }
 
-  // With a buffer for each slice, all write at once: a slice arrives at its barrier
-  // when it has written, and waits at the barrier of its buffer, slices - 1 on,
-  // where slice 0 arrives when it has read. Buffers of 1 x 1 x 4 f32 of 128
-  // threads have 2048 bytes.
+  // With a buffer for each slice, all write at once and go on: a slice waits at the
+  // barrier of its buffer, slices - 1 on, where slice 0 arrives when it has come,
+  // and arrives at its own barrier when it has written. Buffers of 1 x 1 x 4 f32
+  // of 128 threads have 2048 bytes.
 
   // CHECK-LABEL: llvm.func @reduce_at_once
   // CHECK-DAG:     %[[ONE:.*]] = llvm.mlir.constant(1 : i32) : i32
@@ -827,21 +827,25 @@ gpu.module @kernels {
   // CHECK-DAG:     %[[BYTES:.*]] = llvm.mlir.constant(2048 : i32) : i32
   // CHECK:         llvm.cond_br %{{.*}}, ^[[SLICE0:.*]], ^[[OTHER:.*]]{{$}}
   // CHECK-NEXT:  ^[[SLICE0]]:
+  // CHECK:         %[[FREE1:.*]] = llvm.add %[[ONE]], %[[TWO]]
+  // CHECK-NEXT:    llvm.call_intrinsic "llvm.nvvm.barrier.cta.arrive.count"(%[[FREE1]], %[[BOTH]])
+  // CHECK:         %[[FREE2:.*]] = llvm.add %[[TWO]], %[[TWO]]
+  // CHECK-NEXT:    llvm.call_intrinsic "llvm.nvvm.barrier.cta.arrive.count"(%[[FREE2]], %[[BOTH]])
   // CHECK-NEXT:    llvm.call_intrinsic "llvm.nvvm.barrier.cta.sync.count"(%[[ONE]], %[[BOTH]])
   // CHECK-NOT:     barrier.cta
   // CHECK:         llvm.load
   // CHECK-NEXT:    llvm.fadd {{.*}} : vector<4xf32>
-  // CHECK:         llvm.call_intrinsic "llvm.nvvm.barrier.cta.arrive.count"(%{{.*}}, %[[BOTH]])
-  // CHECK-NEXT:    llvm.call_intrinsic "llvm.nvvm.barrier.cta.sync.count"(%[[TWO]], %[[BOTH]])
-  // CHECK:         llvm.call_intrinsic "llvm.nvvm.barrier.cta.arrive.count"(%{{.*}}, %[[BOTH]])
-  // CHECK:       ^[[OTHER]]:
   // CHECK-NOT:     barrier.cta
-  // CHECK:         %[[BEFORE:.*]] = llvm.add %[[SLICE:[^,]*]], %{{.*}} overflow<nsw> : i32
+  // CHECK:         llvm.call_intrinsic "llvm.nvvm.barrier.cta.sync.count"(%[[TWO]], %[[BOTH]])
+  // CHECK-NOT:     barrier.cta
+  // CHECK:       ^[[OTHER]]:
+  // CHECK:         %[[FREE:.*]] = llvm.add %[[SLICE:[^,]*]], %[[TWO]]
+  // CHECK-NEXT:    llvm.call_intrinsic "llvm.nvvm.barrier.cta.sync.count"(%[[FREE]], %[[BOTH]])
+  // CHECK:         %[[BEFORE:.*]] = llvm.add %[[SLICE]], %{{.*}} overflow<nsw> : i32
   // CHECK-NEXT:    llvm.mul %[[BEFORE]], %[[BYTES]] overflow<nsw> : i32
   // CHECK:         llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>
   // CHECK-NEXT:    llvm.call_intrinsic "llvm.nvvm.barrier.cta.arrive.count"(%[[SLICE]], %[[BOTH]])
-  // CHECK-NEXT:    %[[FREE:.*]] = llvm.add %[[SLICE]], %[[TWO]] overflow<nsw> : i32
-  // CHECK-NEXT:    llvm.call_intrinsic "llvm.nvvm.barrier.cta.sync.count"(%[[FREE]], %[[BOTH]])
+  // CHECK-NOT:     barrier.cta
   gpu.func @reduce_at_once(%y: memref<1xvector<4xf32>>, %i: i32)
       workgroup(%buffer: memref<8x128xf32, #gpu.address_space<workgroup>>) kernel {
     %c0 = arith.constant 0 : index

@@ -21,6 +21,7 @@ from mxfp4.cache import Cache
 from mxfp4.cli import main
 from mxfp4.compile import Compiler, compile_artifact
 from mxfp4.devices import Facts
+from mxfp4.layout import FP8
 
 H100 = Facts("NVIDIA H100 80GB HBM3", 132, 1980, 3352, 50)
 H200 = Facts("NVIDIA H200", 132, 1980, 4917, 60)
@@ -126,13 +127,21 @@ def begin_of_reason(compiler: Compiler, mlir: str, rows: int, device: str) -> tu
     return reason.split(":")[0], schedule
 
 
-@needs_both
-def test_the_page_has_each_choice_that_is_another_with_more_bandwidth() -> None:
+def table_of_the_page(number: int) -> str:
+    """What an H200 has other schedules for: of bf16, and of FP8."""
     page = (Path(__file__).resolve().parents[2] / "docs/Devices.md").read_text()
-    table = page.split("| `schedule_reason` begins with |")[1].split("\n\n")[0]
-    said = set(re.findall(r"^\| (\w[^|]*?) \|", table, re.M))
+    return page.split("| `schedule_reason` begins with |")[1 + number].split("\n\n")[0]
+
+
+@needs_both
+@pytest.mark.parametrize("is_fp8", [False, True], ids=["bf16", "FP8"])
+def test_the_page_has_each_choice_that_is_another_with_more_bandwidth(is_fp8: bool) -> None:
+    said = set(re.findall(r"^\| (\w[^|]*?) \|", table_of_the_page(is_fp8), re.M))
     shapes = [p for model in MODELS.values() for p in model.problems().values()]
     shapes += [Problem(128, 5760, 256), Problem(256, 4096, 384)]
+    if is_fp8:
+        shapes += [Problem(128, 2816, 352)]
+        shapes = [replace(p, layout=FP8, accumulation="promoted512") for p in shapes]
     found = set()
     with Compiler() as compiler:
         for shape in shapes:
@@ -149,8 +158,7 @@ def test_the_page_has_each_choice_that_is_another_with_more_bandwidth() -> None:
 
 @needs_both
 def test_the_page_says_which_k_has_few_steps() -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs/Devices.md").read_text()
-    fewest, ten, dozen = re.findall(r"\| [^|]* few steps of K \|.*", page)
+    fewest, ten, dozen = re.findall(r"\| [^|]* few steps of K \|.*", table_of_the_page(0))
     (first_of_two, last_of_two) = map(int, re.findall(r"K of (\d+) to (\d+)", fewest)[0])
     (low, most, most_of_five) = map(int, re.findall(r"K of (\d+) to (\d+).* K up to (\d+)", ten)[0])
     (least, most_of_dozen) = map(int, re.findall(r"K of (\d+) to (\d+)", dozen)[0])

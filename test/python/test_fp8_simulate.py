@@ -141,6 +141,86 @@ def test_half_of_the_last_step_is_read_if_it_has_no_more_columns(
     assert (kernel.ptx.count("2048;") > 0) == (k == 704)
 
 
+def without_slices(rows: int, tokens: int, ctas: int, *, overlap: bool = False) -> str:
+    """A schedule of several CTAs per SM whose tiles have no K slices."""
+    step = "" if tokens == 8 else f"token_step = {16 if tokens > 64 else 8}, "
+    return (
+        f"#mxfp4.schedule<instruction = wgmma_fp8, rows = {rows}, tokens = {tokens}, "
+        f"warps_rows = {rows // 16}, warps_tokens = 1, stages = 4, placement = register, "
+        f"ctas = {ctas}, {step}copy_warps = 1, overlap_decode = {str(overlap).lower()}, "
+        "evict_first = true>"
+    )
+
+
+@needs_both
+@pytest.mark.parametrize(
+    ("tile", "k", "accumulation"),
+    [
+        ((64, 8, 2), 128, "fast"),
+        ((128, 8, 2), 352, "fast"),
+        ((192, 32, 2, True), 128, "fast"),
+        ((192, 48, 2, True), 96, "fast"),
+        ((128, 96, 2, True), 128, "fast"),
+        ((128, 96, 2), 256, "promoted512"),
+        ((128, 16, 3), 256, "promoted128"),
+        ((192, 16, 2), 352, "promoted128"),
+        ((192, 32, 2), 1056, "promoted512"),
+        ((128, 48, 2), 1056, "promoted512"),
+        ((192, 48, 2), 512, "promoted512"),
+    ],
+    ids=str,
+)
+def test_tiles_without_slices_have_the_sums_of_the_tensor_cores(
+    tile: tuple[int, ...], k: int, accumulation: str
+) -> None:
+    """Those of few steps of K, and of a dozen rows per group or more, bit for bit."""
+    x, weights = data(3, 250, k, 131)
+    problem = Problem(3, 250, k, layout=FP8, output="f32", accumulation=accumulation)
+    rows, tokens, ctas, *overlap = tile
+    schedule = without_slices(rows, tokens, ctas, overlap=bool(overlap))
+    kernel = compile_artifact(problem, f"schedule={schedule}")
+    offsets = offsets_of((100, 0, 31))
+    run = simulate(kernel, x, weights, offsets, multiprocessors=3)
+    assert run.ok, run.report(costs=False)
+    wanted = fp8_reference.grouped_matmul(
+        x, weights, offsets, out_dtype=np.float32, accumulation=accumulation
+    )
+    assert np.array_equal(run.y, wanted)
+
+
+LOW = (
+    "#mxfp4.schedule<instruction = wgmma_fp8, rows = 128, tokens = 8, warps_rows = 4, "
+    "warps_tokens = 1, stages = 9, placement = register, ctas = 2{step}, k_slices = 3, "
+    "copy_warps = 3, evict_first = true{kinds}>"
+)
+
+
+@needs_both
+@pytest.mark.parametrize("accumulation", ["fast", "promoted512"])
+@pytest.mark.parametrize("n", [256, 310])
+def test_slices_go_on_while_the_first_adds(n: int, accumulation: str) -> None:
+    """With a buffer for each slice, and with one and tiles of two kinds, for any number of tiles
+    of a CTA, whose order is any."""
+    x, weights = data(3, n, 1312, 57)
+    problem = Problem(3, n, 1312, layout=FP8, output="f32", accumulation=accumulation)
+    found = set()
+    for step, kinds in (("", ""), (", token_step = 8", ", wide_from = 9, wide_stages = 12")):
+        kernel = compile_artifact(problem, f"schedule={LOW.format(step=step, kinds=kinds)}")
+        for multiprocessors in (1, 3, 50):
+            for seed in (1, 2):
+                run = simulate(
+                    kernel,
+                    x,
+                    weights,
+                    offsets_of((21, 7, 29)),
+                    multiprocessors=multiprocessors,
+                    seed=seed,
+                )
+                assert run.ok, run.report(costs=False)
+                found.add(run.y.tobytes())
+    assert len(found) == 1
+
+
 @needs_both
 @pytest.mark.parametrize("accumulation", ["fast", "promoted512"])
 @pytest.mark.parametrize("n", [256, 310])

@@ -197,10 +197,11 @@ TEST(ChooseSchedule, ManyWarpsDecodeFewRowsOfFP8) {
   const Target h200 = targetFor("h200");
   for (int promotion : {0, 512})
     for (auto [rows, warps, tokens] :
-         {std::tuple(4, 20, 8), {64, 20, 8}, {256, 20, 16}, {1024, 24, 48}}) {
+         {std::tuple(4, 20, 8), {64, 20, 8}, {256, 20, 16}, {1024, 16, 48}}) {
       const Problem problem = sizedFP8(32, rows, 2880, promotion);
       const Schedule many = choose(problem, {}, h200).schedule;
-      EXPECT_EQ(many.consumerWarps(), warps) << rows << " rows";
+      EXPECT_EQ(many.consumerWarps() * many.ctasPerMultiprocessor, warps)
+          << rows << " rows";
       EXPECT_EQ(many.tileTokens, tokens) << rows << " rows";
       EXPECT_LE(choose(problem).schedule.consumerWarps(), 12);
       Preference invariant;
@@ -210,19 +211,133 @@ TEST(ChooseSchedule, ManyWarpsDecodeFewRowsOfFP8) {
 }
 
 // Groups of a dozen or two rows have tiles of 32 tokens, which copy less than
-// tiles of 48; more rows would need two of them.
+// tiles of 48, up to 40 rows those. Where waves of 192 columns are as full as
+// of 128, two CTAs per SM have tiles of 192: of 5760 columns and 32 groups they
+// cover 1.09 times as many as one CTA with 128, of 128 groups and 2880 columns
+// 1.04. A layer has one CTA.
 TEST(ChooseSchedule, GroupsOfSixteenRowsOfFP8HaveTilesOf32) {
   const Target h200 = targetFor("h200");
   for (int promotion : {0, 512})
-    for (auto [groups, mean, tokens] : {std::tuple(32, 16, 32),
-                                        {128, 16, 32},
-                                        {128, 22, 32},
-                                        {128, 32, 48}}) {
-      const Problem problem = sizedFP8(groups, groups * mean, 2880, promotion);
+    for (auto [groups, n, mean, tileRows, tokens, ctas] :
+         {std::tuple(32, 5760, 16, 128, 32, 1),
+          {32, 2880, 20, 192, 32, 2},
+          {128, 2880, 16, 192, 32, 2},
+          {128, 1408, 16, 128, 32, 1},
+          {128, 2880, 22, 192, 32, 2},
+          {128, 2880, 24, 128, 48, 2},
+          {32, 5760, 40, 128, 48, 2}}) {
+      Problem problem = sizedFP8(groups, groups * mean, 2880, promotion);
+      problem.n = n;
       const Schedule schedule = choose(problem, {}, h200).schedule;
+      EXPECT_EQ(schedule.tileRows, tileRows) << mean << " rows per group";
       EXPECT_EQ(schedule.tileTokens, tokens) << mean << " rows per group";
-      EXPECT_EQ(schedule.consumerWarps(), 24) << mean << " rows per group";
+      EXPECT_EQ(schedule.ctasPerMultiprocessor, ctas)
+          << mean << " rows per group";
+      EXPECT_EQ(schedule.kSlices, ctas == 1 ? 3 : 1);
+      problem.rowsHint = groups * 42;
+      EXPECT_NE(choose(problem, {}, h200).schedule.ctasPerMultiprocessor, 2);
+      problem.rowsHint = groups * mean;
+      problem.hasEpilogue = true;
+      EXPECT_EQ(choose(problem, {}, h200).schedule.ctasPerMultiprocessor, 1);
     }
+}
+
+// With up to three steps of K no tile of FP8 has K slices: with the fewest rows
+// of 64 or 128 columns, by the waves; then as high as a group has tokens, with
+// one step in tiles that overlap decode, which ptxas would serialise.
+TEST(ChooseSchedule, FewestStepsOfFP8HaveNoSlices) {
+  const Target h200 = targetFor("h200");
+  for (auto [n, k, rows, tileRows, tokens, ctas] :
+       {std::tuple(2048, 128, 8, 64, 8, 2),
+        {2048, 128, 512, 128, 8, 2},
+        {2048, 128, 2048, 192, 32, 2},
+        {2048, 128, 8192, 192, 48, 2},
+        {2048, 128, 16384, 128, 96, 2},
+        {2048, 128, 256 * 256, 128, 96, 2},
+        {2048, 256, 8, 64, 8, 2},
+        {2048, 256, 32, 128, 8, 2},
+        {2048, 256, 2048, 128, 16, 3},
+        {2048, 256, 8192, 192, 48, 2},
+        {2048, 256, 16384, 128, 96, 2},
+        {2880, 384, 8, 128, 8, 2},
+        {2880, 384, 2048, 192, 16, 2},
+        {1024, 384, 2048, 128, 16, 2},
+        {2816, 352, 256 * 16, 192, 32, 2},
+        {1024, 384, 256 * 16, 128, 32, 3},
+        {1024, 384, 256 * 32, 128, 48, 2}}) {
+    Problem problem = sizedFP8(256, rows, k, /*promotion=*/512);
+    problem.n = n;
+    const Schedule schedule = choose(problem, {}, h200).schedule;
+    EXPECT_EQ(schedule.tileRows, tileRows) << "K = " << k << ", " << rows;
+    EXPECT_EQ(schedule.tileTokens, tokens) << "K = " << k << ", " << rows;
+    EXPECT_EQ(schedule.ctasPerMultiprocessor, ctas)
+        << "K = " << k << ", " << rows;
+    EXPECT_EQ(schedule.kSlices, 1);
+    EXPECT_EQ(schedule.overlapDecode, k == 128 && tokens > 8)
+        << "K = " << k << ", " << rows;
+    EXPECT_EQ(schedule.prefetchFirst, tokens <= 16) << "K = " << k;
+    EXPECT_EQ(verifySchedule(schedule, problem, h200), "");
+    // Sums that are promoted have tiles that spill nothing.
+    problem.promotion = 128;
+    const Schedule promoted = choose(problem, {}, h200).schedule;
+    const bool spills = tokens == 96 || (tileRows == 192 && tokens == 48) ||
+                        (ctas == 3 && tokens == 32);
+    EXPECT_EQ(promoted == schedule, k == 128 || !spills)
+        << "K = " << k << ", " << rows;
+  }
+}
+
+// With up to two rows per group and many tiles, tiles have 128 columns and 8
+// tokens, in two CTAs per SM; where others could be halves, groups with more
+// rows have tiles for 16. With more rows two K slices share a tile of more than
+// 256 groups, or of up to 16 steps of K. Neither in layers.
+TEST(ChooseSchedule, ManyTilesOfFewRowsInFP8HaveTwoCtas) {
+  const Target h200 = targetFor("h200");
+  for (int promotion : {0, 512})
+    for (auto [groups, n, k, rows, tokens, slices, wideFrom] :
+         {std::tuple(384, 7168, 2048, 512, 8, 3, 0),
+          {384, 7168, 2048, 128, 8, 3, 0},
+          {384, 7168, 2048, 2048, 16, 2, 0},
+          {512, 2048, 4096, 2560, 16, 2, 0},
+          {128, 5760, 2880, 256, 8, 3, 9},
+          {256, 4096, 2048, 384, 8, 3, 9},
+          {256, 4096, 2048, 1536, 16, 2, 0}}) {
+      Problem problem = sizedFP8(groups, rows, k, promotion);
+      problem.n = n;
+      Schedule schedule = choose(problem, {}, h200).schedule;
+      EXPECT_EQ(schedule.tileRows, 128) << rows << " rows";
+      EXPECT_EQ(schedule.tileTokens, tokens) << rows << " rows";
+      EXPECT_EQ(schedule.kSlices, slices) << rows << " rows";
+      EXPECT_EQ(schedule.ctasPerMultiprocessor, 2) << rows << " rows";
+      EXPECT_EQ(schedule.wideFrom, wideFrom) << rows << " rows";
+      EXPECT_EQ(schedule.prefetchFirst, wideFrom == 0) << rows << " rows";
+      EXPECT_EQ(verifySchedule(schedule, problem, h200), "");
+      problem.hasEpilogue = true;
+      EXPECT_EQ(choose(problem, {}, h200).schedule.kSlices, 5);
+    }
+  // Fewer tiles.
+  for (auto [groups, n, k, rows] : {std::tuple(384, 1024, 2048, 64),
+                                    {128, 2880, 2880, 256},
+                                    {256, 1024, 2048, 1024}}) {
+    Problem problem = sizedFP8(groups, rows, k, 512);
+    problem.n = n;
+    EXPECT_EQ(choose(problem, {}, h200).schedule.kSlices, 5) << rows;
+  }
+}
+
+// A row or a few are one wave of tiles of 128 columns: 24 warps decode for
+// them, with up to 16 steps of K.
+TEST(ChooseSchedule, OneWaveOfFP8HasTilesOf128) {
+  for (auto [k, rows, tileRows] : {std::tuple(736, 4, 128),
+                                   {1440, 4, 128},
+                                   {1440, 8, 64},
+                                   {2880, 4, 64}}) {
+    Problem problem = sizedFP8(32, rows, k, 512);
+    problem.n = 2880;
+    const Schedule schedule = choose(problem, {}, targetFor("h200")).schedule;
+    EXPECT_EQ(schedule.tileRows, tileRows) << "K = " << k;
+    EXPECT_EQ(schedule.tileTokens, 8) << "K = " << k;
+  }
 }
 
 // Where three warpgroups would have many columns that do not exist, two have
@@ -292,13 +407,13 @@ TEST(ChooseSchedule, FirstSlicesOfFewestRowsInFP8AreShort) {
   EXPECT_EQ(counts(23, 4), std::pair(int64_t(3), int64_t(5)));
   EXPECT_EQ(counts(24, 4), std::pair(int64_t(4), int64_t(5)));
   EXPECT_EQ(counts(32, 4), std::pair(int64_t(4), int64_t(7)));
-  EXPECT_EQ(counts(22, 256), std::pair(int64_t(3), int64_t(5)));
+  EXPECT_EQ(counts(22, 512), std::pair(int64_t(3), int64_t(5)));
 }
 
 // With few steps of K and the fewest rows two K slices share a tile, in two
 // CTAs per SM, or in three where these take all tiles at once; many tiles have
-// 128 columns. Not on an H100, where producers gather, and with
-// ten steps, which five slices share.
+// 128 columns. Not on an H100, where producers gather, and with ten steps and
+// an epilogue, which five slices share.
 TEST(ChooseSchedule, FewStepsOfFewestRowsInFP8HaveSeveralCtas) {
   const Target h200 = targetFor("h200");
   for (int promotion : {0, 512})
@@ -325,13 +440,14 @@ TEST(ChooseSchedule, FewStepsOfFewestRowsInFP8HaveSeveralCtas) {
       EXPECT_EQ(choose(problem, {}, h200).schedule.ctasPerMultiprocessor, 1);
       problem.gathers = false;
       problem.k = 128 * 10;
+      problem.hasEpilogue = true;
       EXPECT_EQ(choose(problem, {}, h200).schedule.kSlices, 5);
     }
 }
 
-// More rows per group have tiles of 16 and 32 tokens there, in two CTAs per SM,
-// for each of which there is room; sums that are promoted would spill in those
-// of 32.
+// More rows per group have tiles of 16 tokens there and, in layers, of 32, in
+// two CTAs per SM, for each of which there is room; sums that are promoted
+// would spill in those of 32.
 TEST(ChooseSchedule, FewStepsOfFewRowsInFP8HaveTwoCtas) {
   const Target h200 = targetFor("h200");
   for (int promotion : {0, 512})
@@ -339,6 +455,7 @@ TEST(ChooseSchedule, FewStepsOfFewRowsInFP8HaveTwoCtas) {
       for (auto [mean, tokens] :
            {std::pair(3, 16), {10, 16}, {11, 32}, {23, 32}}) {
         Problem problem = sizedFP8(128, 128 * mean, 128 * steps, promotion);
+        problem.hasEpilogue = tokens == 32;
         const Schedule schedule = choose(problem, {}, h200).schedule;
         if (isPromoted(problem) && tokens == 32) {
           EXPECT_EQ(schedule.ctasPerMultiprocessor, 1) << mean << " rows";
@@ -367,7 +484,7 @@ TEST(ChooseSchedule, FewStepsOfFewRowsInFP8HaveTwoCtas) {
 TEST(ChooseSchedule, ManyGroupsOfFewRowsOfFP8HaveWideTiles) {
   const Target h200 = targetFor("h200");
   for (int promotion : {0, 512})
-    for (int64_t rows : {64, 256, 1024}) {
+    for (int64_t rows : {64, 512, 1024}) {
       Problem problem = sizedFP8(128, rows, 2880, promotion);
       const auto tileRows = [&](const Target &target) {
         return choose(problem, {}, target).schedule.tileRows;
@@ -382,7 +499,8 @@ TEST(ChooseSchedule, ManyGroupsOfFewRowsOfFP8HaveWideTiles) {
       fused.hasEpilogue = true;
       EXPECT_EQ(choose(fused, {}, h200).schedule.prefetchFirst, rows >= 128)
           << rows << " rows";
-      Problem more = sizedFP8(256, 2 * rows, 2880, promotion);
+      Problem more =
+          sizedFP8(256, std::max<int64_t>(2 * rows, 1024), 2880, promotion);
       EXPECT_TRUE(choose(more, {}, h200).schedule.prefetchFirst);
       more.hasEpilogue = true;
       EXPECT_FALSE(choose(more, {}, h200).schedule.prefetchFirst);
@@ -398,7 +516,9 @@ TEST(ChooseSchedule, ManyGroupsOfFewRowsOfFP8HaveWideTiles) {
       EXPECT_EQ(tileRows(h200), promotion == 0 ? 64 : 128) << rows << " rows";
       --problem.n;
       problem.k = 1280;
+      problem.hasEpilogue = true;
       EXPECT_EQ(tileRows(h200), promotion == 0 ? 64 : 128) << rows << " rows";
+      problem.hasEpilogue = false;
       problem.k = 2880;
       problem.n = 1024;
       EXPECT_EQ(tileRows(h200), 64) << rows << " rows";

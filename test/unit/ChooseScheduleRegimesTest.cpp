@@ -212,7 +212,7 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
   // as many columns they are one wave, with twice as many three.
   for (const auto &[n, slices] : {std::pair(5760, 6), {2880, 3}, {11520, 3}}) {
     Problem gathered = {32, 32, n, 2880, 4};
-    EXPECT_NE(choose(gathered, {}, h200).schedule.kSlices, 6) << n;
+    EXPECT_FALSE(choose(gathered, {}, h200).schedule.halfTiles) << n;
     gathered.gathers = true;
     const Schedule chosen = choose(gathered, {}, h200).schedule;
     EXPECT_EQ(chosen.kSlices, slices) << n;
@@ -249,20 +249,24 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsInOtherRegimes) {
   };
   const Other others[] = {
       // 360 tiles of 64 columns or 180 of 128 for 132 SMs, then 1024 or 512. In
-      // three CTAs per SM, 396 tiles of 64 columns are there at once.
-      {sized(32, 4), 64, 8, 2, 8},
+      // three CTAs per SM, 396 tiles of 64 columns are there at once, where K
+      // has too few steps for six slices.
+      {sized(32, 4), 64, 8, 6, 24},
       {{128, 128, 2816, 704, 8}, 64, 8, 2, 8},
-      {{256, 256, 4096, 2048, 6}, 64, 8, 2, 8},
-      {{256, 256, 4160, 2048, 6}, 64, 8, 5, 20},
-      {{128, 128, 6144, 3072, 4}, 64, 8, 2, 8},
-      {{128, 128, 6144, 3136, 4}, 64, 8, 5, 20},
-      {{256, 256, 7168, 2048, 8}, 64, 8, 5, 20},
+      {{128, 128, 2816, 768, 8}, 64, 8, 6, 24},
+      {{256, 256, 4096, 2048, 6}, 64, 8, 6, 24},
+      {{256, 256, 7168, 2048, 8}, 64, 8, 6, 24},
       {{256, 256, 4096, 7168, 8}, 128, 8, 3, 24},
-      {sized(32, 8), 64, 8, 5, 20},
+      {sized(32, 8), 64, 8, 6, 24},
       {{32, 32, 2880, 2880, 4}, 128, 8, 3, 24},
+      // Up to 24 rows if tiles of 64 columns are three waves: 352, and 384.
+      {{512, 512, 1024, 2688, 22}, 64, 8, 6, 24},
+      {{256, 256, 1024, 2048, 24}, 64, 8, 6, 24},
+      {{256, 256, 1024, 2048, 25}, 128, 16, 3, 12},
+      {{256, 256, 1088, 2048, 24}, 128, 16, 6, 24},
       // Of 32 groups, 16 rows are expected in 13, of 128 in 15: five waves of
       // 64 columns in place of six, where three of 128 take 5.5 times as long.
-      {{32, 32, 2880, 2880, 16}, 64, 8, 5, 20},
+      {{32, 32, 2880, 2880, 16}, 64, 8, 6, 24},
       {{128, 128, 2880, 2880, 16}, 128, 8, 3, 24},
       // From 13 rows per group on, however many tiles there are.
       {sized(1024, 1024 * 13), 192, 64, 2, 24},
@@ -281,7 +285,7 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsInOtherRegimes) {
               "");
     EXPECT_FALSE(choose(other.problem).schedule == s) << choice.reason;
   }
-  // In a layer, three CTAs per SM were not measured.
+  // In a layer, six slices were not measured.
   Problem layers = sized(32, 4);
   layers.hasEpilogue = true;
   EXPECT_EQ(choose(layers, {}, h200).schedule.kSlices, 5);

@@ -137,7 +137,7 @@ TEST(Device, FastMemoryIsMetByMoreWarps) {
                            "h100-sxm,bandwidth=4000"}) {
     EXPECT_EQ(warps(fast, 32, 64), 24) << fast;
     EXPECT_EQ(warps(fast, 128, 256), 24) << fast;
-    EXPECT_EQ(warps(fast, 32, 4, 4096), 20) << fast;
+    EXPECT_EQ(warps(fast, 32, 4, 4096), 24) << fast;
     EXPECT_EQ(warps(fast, 32, 256, 512), 24) << fast;
   }
   for (const char *slow :

@@ -22,6 +22,8 @@ LIST = Path(__file__).with_name("fp8-clean.txt")
 SHAPES = [("experts=32 n=5760", 23), ("experts=32 n=101 groups=40 expert-ids=1", 5)]
 # With a list of expert ids and an odd N, no tiles are halved whose sums are fast.
 HALVED = [SHAPES[0], ("experts=32 n=101", 5), ("experts=32 n=2880 groups=40 expert-ids=1", 22)]
+# Tiles of two kinds are chosen from ten steps on.
+TWO_KINDS = [(shape, max(steps, 10)) for shape, steps in SHAPES]
 
 
 def cases() -> list[Case]:
@@ -32,7 +34,11 @@ def cases() -> list[Case]:
         listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         for schedule in listing.splitlines():
             slices = number(schedule, "k_slices", 1)
-            shapes = HALVED if "half_tiles" in schedule else SHAPES
+            shapes = (
+                HALVED if "half_tiles" in schedule
+                else TWO_KINDS if "wide_from" in schedule
+                else SHAPES
+            )  # fmt: skip
             # Of the baseline, the kernels with more in them.
             for shape, steps in shapes[1:] if "placement = shared" in schedule else shapes:
                 # The last step is half of one; K slices share them evenly, several for each.
