@@ -27,16 +27,17 @@ constexpr int kDecodersStagesWideFP8 = 15;
 constexpr double kManyWavesFP8 = 10;
 
 /// Of 8-bit numbers and up to two rows per group, waves of tiles of 128 columns
-/// from which 24 warps of two CTAs take less time, with tiles of one kind and
-/// of two: with 10 to 13 as long, with fewer 1.04 and more; with 19 and two
-/// kinds 0.98 under uniform and 1.2 under Zipf's routing. Their stages, and
-/// those of wide tiles.
+/// from which 24 warps of two CTAs take less time than five K slices, with
+/// tiles of one kind and of two: tiles of one kind took as long with 10 to 13
+/// waves, and 1.04 times as long and more with fewer; tiles of two kinds took
+/// 0.98 of the time with 19 waves, and 1.2 under Zipf's routing. Their stages,
+/// and those of wide tiles.
 constexpr double kWavesLowFP8 = 15, kWavesOfTwoKindsFP8 = 30;
 constexpr int kStagesLowFP8 = 9, kWideStagesLowFP8 = 12;
 
-/// Of 8-bit numbers and three to ten rows per group, waves of such tiles from
-/// which two K slices in two CTAs take less time, and steps of K up to which
-/// they do where tiles have halves, too.
+/// Of 8-bit numbers and three to ten rows per group, waves of tiles of 128
+/// columns from which two K slices in two CTAs take less time, and steps of K
+/// up to which they do where tiles could be halves.
 constexpr double kWavesOfTwoCtasFP8 = 20;
 constexpr int64_t kStepsOfTwoCtas = 16;
 
@@ -92,11 +93,11 @@ bool Chooser::isSerialisedFP8() const {
 
 /// Of 8-bit numbers and up to two rows per group, 24 warps of two CTAs decode
 /// for tiles of 128 columns and 8 tokens, in many waves, where 20 warps that
-/// decode two blocks per step cannot have halves of tiles: 0.83 to 0.88 of the
-/// time of tiles of 64 columns. Where they can, groups with more than 8 rows
-/// have tiles of half as many columns: 0.95 of the time under uniform and a
-/// trained router's routing, and 1.07 under Zipf's, with which tiles of one
-/// kind took 1.11.
+/// decode two blocks per step cannot have halves of tiles: 0.82 to 1.00 of the
+/// time of tiles of 64 columns in eight cases. Where they can, groups with more
+/// than 8 rows have tiles of half as many columns: 0.90 to 0.96 of the time
+/// under uniform and a trained router's routing, and 1.07 under Zipf's, with
+/// which tiles of one kind took 1.11.
 std::optional<Pick> Chooser::pickManyLowFP8(int64_t rows) const {
   const double waves = decoderTiles(rows) / target.device.multiprocessors;
   const bool haveHalves = groups <= Schedule::kMostGroupsOfHalves;
@@ -135,8 +136,8 @@ std::optional<Pick> Chooser::pickManyDecodersFP8(int64_t rows) const {
   const char *why = "up to about ten rows per group and many tiles: decoding "
                     "decides, with the fewest instructions per byte, in 16 or "
                     "20 warps";
-  if (isBare() && waves >= kWavesOfTwoCtasFP8 &&
-      (!haveHalves || steps <= kStepsOfTwoCtas))
+  if (isBare() && tokensFor(ceilDiv(rows, groups), 4) > 8 &&
+      waves >= kWavesOfTwoCtasFP8 && (!haveHalves || steps <= kStepsOfTwoCtas))
     return Pick{lowFewFP8(kSixteenFP8, kStagesFewFP8Of16), why};
   if (!haveHalves || waves < kManyWavesFP8 || isSerialisedFP8())
     return std::nullopt;

@@ -21,29 +21,30 @@ constexpr int64_t kAloneStepsFP8 = 3;
 
 /// The columns of all waves of tiles of 192 columns in two CTAs per SM over
 /// those of 128 columns in one, up to which 192 take less time: with few steps
-/// of K at 1.09 0.79 and 0.85, with more at 1.00 to 1.05 0.81 to 0.98 of the
-/// time, at 1.09 and more 0.99 to 1.10.
+/// of K they took 0.79 to 0.85 of the time at 1.09; with more 0.91 to 0.99 at
+/// 1.00 to 1.05, and 0.99 to 1.2 at 1.09 and more.
 constexpr double kWorkOf192FP8 = 1.06, kWorkOf192FewFP8 = 1.12;
 constexpr int64_t kFewStepsOf192FP8 = 9;
 
-/// Waves of tiles of 128 columns and 8 tokens in two CTAs per SM up to which
-/// tiles of 64 columns take less time: 0.77 to 0.98 of it.
+/// Waves of tiles of 128 columns and 8 tokens in two CTAs per SM, from one on,
+/// up to which tiles of 64 columns take less time: 0.94 to 0.96 of it in two
+/// cases.
 constexpr double kLowWavesFP8 = 1.5;
 
-/// Steps of K up to which tiles of 48 tokens have 192 columns: 0.95 to 0.98 of
+/// Steps of K up to which tiles of 48 tokens have 192 columns: 0.94 to 0.99 of
 /// the time of 128. Promoted sums would spill there, in 32 tokens of three CTAs
 /// and in 96 of two.
 constexpr int64_t kStepsOf192By48FP8 = 4;
 
 /// Tokens of the tiles, and the standard deviations within which those of a
-/// group fit the highest: with 40 rows per group they took 0.80 and 0.81 of the
-/// time, with 48 rows 0.99 to 1.2.
+/// group fit the highest: with 40 rows per group they took 0.80 to 0.97 of the
+/// time of tiles before, with 48 rows 1.00 to 1.17.
 constexpr int kLowFP8 = 16, kDozenTokensFP8 = 32, kMostTokensFP8 = 48;
 constexpr double kDeviationsFP8 = 1.2;
 
-/// Tokens of tiles for more rows per group, of one step of K and of two: with
-/// 64 rows and one step 0.90, with 256 rows 0.91 of the time; with 64 rows and
-/// two steps 0.93.
+/// Tokens of tiles for more rows per group, with one step of K and with two:
+/// with one step they took 0.90 of the time with 64 rows and 0.91 with 256,
+/// with two steps 0.93 with 64. Other numbers of rows were not measured.
 constexpr int kTallAloneFP8 = 96;
 constexpr int64_t kStepsOfTallAloneFP8 = 2;
 
@@ -64,9 +65,9 @@ bool Chooser::isAloneFP8() const {
   return outrunsDecode() && isBare() && steps <= kAloneStepsFP8;
 }
 
-/// Few steps of K and the fewest rows: two CTAs per SM took 0.69 to 0.99 of the
-/// time of four, and tiles of 128 columns less than of 64 where these are more
-/// than a wave.
+/// Few steps of K and the fewest rows: two CTAs per SM took 0.76 to 0.96 of the
+/// time of four. Tiles of 128 columns take less than those of 64 where these
+/// are more than a wave, unless they are just more than a wave themselves.
 Pick Chooser::pickFewestAloneFP8(int64_t rows) const {
   const auto waves = [&](int64_t columns) {
     return decoderTiles(rows, columns) /
@@ -109,7 +110,7 @@ bool Chooser::fillsWavesOf192FP8(int64_t rows) const {
              work(128, 1);
 }
 
-/// Few steps of K and some sixty rows per group or more.
+/// Few steps of K and more than forty rows per group.
 std::optional<Pick> Chooser::pickTallAloneFP8(int64_t mean) const {
   if (steps > kStepsOfTallAloneFP8 || groups == 1 || isPromoted(problem) ||
       (steps > 1 && tokensFor(mean, kDeviationsFP8) > kTallAloneFP8))
@@ -118,9 +119,10 @@ std::optional<Pick> Chooser::pickTallAloneFP8(int64_t mean) const {
       wgmma(128, kTallAloneFP8, 16, 8, /*kSlices=*/1, /*ctas=*/2);
   schedule.overlapDecode = steps == 1;
   schedule.versionLoops = schedule.fullTilesFirst = false;
-  return Pick{fit(schedule, /*most=*/5),
-              "some sixty rows per group or more, and few steps of K: up to 96 "
-              "tokens share each decoded fragment, in two CTAs"};
+  return Pick{
+      fit(schedule, /*most=*/5),
+      "more than forty rows per group and few steps of K: up to 96 tokens "
+      "share each decoded fragment, in two CTAs"};
 }
 
 /// Tiles as high as a group has tokens share each decoded fragment.

@@ -25,8 +25,9 @@ static int64_t decodedBytes(const Schedule &s, const BlockLayout &layout) {
 /// K slices that leave their sums at once, each in a buffer of its own: all but
 /// the first, which else wait for each other, in tiles of few tokens; or one
 /// after the other. Of bf16, six of them took 0.96 to 0.98 of the time in ten
-/// cases, three and five 0.98 to 1.03; of 8-bit numbers, five took 0.96 to 1.00
-/// in 29 of 30 cases, three were measured so alone (docs/TuningLog.md).
+/// cases, three and five 0.98 to 1.03; of 8-bit numbers, five took 0.97 to 1.00
+/// in 62 of 64 cases, and three were measured with buffers of their own alone
+/// (docs/TuningLog.md).
 static int sumBuffers(const Schedule &s) {
   constexpr int kMostSlices = 8, kMostTokens = 16;
   const int fewest = s.traits().cutsSums() ? 3 : 6;

@@ -55,6 +55,12 @@ static std::string verifyHalves(const Schedule &s, const Problem &problem) {
     return "requires wgmma, register placement, K slices of one warpgroup with "
            "two blocks of rows, and none of overlap_decode, full_tiles_first, "
            "side_by_side and wide_from for half_tiles";
+  // The slices of halves would go on, and those of whole tiles would not.
+  constexpr int kMostSlices = 5;
+  if (s.kSlices > kMostSlices && s.tileTokens <= 8)
+    return "requires at most " + std::to_string(kMostSlices) +
+           " K slices for half_tiles of " + std::to_string(s.tileTokens) +
+           " tokens, but has " + std::to_string(s.kSlices);
   if (problem.groups > Schedule::kMostGroupsOfHalves)
     return "requires at most " + std::to_string(s.kMostGroupsOfHalves) +
            " groups for half_tiles, but has " + std::to_string(problem.groups);

@@ -10,10 +10,10 @@
 // other. With a buffer for each slice, all write at once: slice s arrives at
 // the barrier s when it has written, and a barrier s + S - 1 says that its
 // buffer is free. Slices go on with the next tile while slice 0 reads: they
-// wait there before they write, and slice 0 arrives when it has come, which
-// means that it has read the sums of the tile before. Where that takes
-// registers that are not there, they wait when they have written, until slice 0
-// has read.
+// wait there before they write, and slice 0 arrives when it has multiplied its
+// own steps of the tile, so that it has read the sums of the tile before. More
+// than five slices with more than four sums per thread have no registers for
+// that: they wait when they have written, until slice 0 has read.
 //
 //===----------------------------------------------------------------------===//
 
@@ -60,8 +60,10 @@ private:
   /// The slices above which a loop adds them. One after the other, ptxas lets
   /// the sums of two slices live at once, for which 31 warps have no registers.
   static constexpr int64_t kMostInLine = 5;
-  /// Sums of a thread with which more slices go on: with 16 of them kernels
-  /// with an epilogue spill, and took 1.01 of the time.
+  /// Sums of a thread with which more slices go on: with 16 of them a kernel
+  /// with an epilogue spills, and others took 1.01 of the time. All reductions
+  /// of a kernel must agree: no schedule halves tiles of 8 tokens that more
+  /// than five slices share.
   static constexpr int64_t kFewSums = 4;
 
   /// What is done with four sums of eight tokens; returns all sums.

@@ -315,9 +315,10 @@ TEST(ChooseSchedule, ManyTilesOfFewRowsInFP8HaveTwoCtas) {
       problem.hasEpilogue = true;
       EXPECT_EQ(choose(problem, {}, h200).schedule.kSlices, 5);
     }
-  // Fewer tiles.
+  // Fewer tiles; of two rows per group, 19 to 26 waves, too.
   for (auto [groups, n, k, rows] : {std::tuple(384, 1024, 2048, 64),
                                     {128, 2880, 2880, 256},
+                                    {256, 2048, 2048, 512},
                                     {256, 1024, 2048, 1024}}) {
     Problem problem = sizedFP8(groups, rows, k, 512);
     problem.n = n;

@@ -222,6 +222,20 @@ TEST(Schedule, WhatHasNoHalvesIsExplained) {
   problem.experts = problem.groups = 257;
   EXPECT_EQ(verifySchedule(good, problem, h100()),
             "requires at most 256 groups for half_tiles, but has 257");
+  // Of six slices, those of halves would go on and those of whole tiles not.
+  problem.experts = problem.groups = 32;
+  good.copiesAhead = false;
+  good.ctasPerMultiprocessor = 1;
+  good.tokenStep = 0;
+  good.tileTokens = 8;
+  for (int slices : {5, 6}) {
+    good.kSlices = good.copyWarps = slices;
+    good.stages = 3 * slices;
+    EXPECT_EQ(verifySchedule(good, problem, h100()),
+              slices == 5 ? ""
+                          : "requires at most 5 K slices for half_tiles of 8 "
+                            "tokens, but has 6");
+  }
 }
 
 TEST(Schedule, WhatFetchesNoFirstTilesIsExplained) {

@@ -235,10 +235,10 @@ def MXFP4_ReduceSlicesOp : MXFP4_Op<"reduce_slices",
     other results are undefined. Slice after slice leaves its sums in `buffer`,
     `values x threads of a slice` f32 in shared memory. With three to eight slices
     and a `buffer` of S - 1 times that size, all slices but slice 0 leave their sums
-    at once. Up to five of them, or more with four sums of each thread, do so when
-    slice 0 has come, and do not wait until it has added them. With `tokens(%n)` the
-    sums of tokens from `%n` up are undefined, too, and only some of these pass
-    through shared memory.
+    at once. With up to five slices in all, or four sums per thread, they do so when
+    slice 0 has multiplied its own steps, and do not wait until it has added them.
+    With `tokens(%n)` the sums of tokens from `%n` up are undefined, too, and only
+    some of these pass through shared memory.
 
     Example:
 
