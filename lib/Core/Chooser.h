@@ -161,7 +161,7 @@ private:
   Schedule withStages(Schedule schedule, int sumSteps, int stages) const;
   bool isSerialisedFP8() const;
   std::optional<Pick> pickManyLowFP8(int64_t rows) const;
-  Schedule lowFewFP8(int tileTokens, int stages) const;
+  Schedule twoSlicesFP8(int tileTokens, int stages) const;
   std::optional<Pick> pickManyDecodersFP8(int64_t rows) const;
   Schedule aloneFP8(int tileRows, int tileTokens, int ctas, int stages) const;
   bool isAloneFP8() const;

@@ -138,7 +138,7 @@ std::optional<Pick> Chooser::pickManyDecodersFP8(int64_t rows) const {
                     "20 warps";
   if (isBare() && tokensFor(ceilDiv(rows, groups), 4) > 8 &&
       waves >= kWavesOfTwoCtasFP8 && (!haveHalves || steps <= kStepsOfTwoCtas))
-    return Pick{lowFewFP8(kSixteenFP8, kStagesFewFP8Of16), why};
+    return Pick{twoSlicesFP8(kSixteenFP8, kStagesFewFP8Of16), why};
   if (!haveHalves || waves < kManyWavesFP8 || isSerialisedFP8())
     return std::nullopt;
   // With 8 tokens as quick under uniform routing, and 1.1 times the time under
@@ -183,7 +183,7 @@ Pick Chooser::pickFewestFewStepsFP8(int64_t rows) const {
 
 /// Of 8-bit numbers, tiles of 128 columns that two K slices share, in two CTAs
 /// per SM.
-Schedule Chooser::lowFewFP8(int tileTokens, int stages) const {
+Schedule Chooser::twoSlicesFP8(int tileTokens, int stages) const {
   Schedule schedule = wgmma(128, tileTokens, 8, 4, kSlicesFewFP8, /*ctas=*/2);
   schedule.overlapDecode = schedule.versionLoops = false;
   return withStages(schedule, /*sumSteps=*/0, stages);
@@ -198,8 +198,8 @@ std::optional<Pick> Chooser::pickFewStepsFP8(int64_t rows) const {
       tokens > (isPromoted(problem) ? kSixteenFP8 : kDozenFP8))
     return std::nullopt;
   const bool isLow = tokens <= kSixteenFP8;
-  return Pick{isLow ? lowFewFP8(kSixteenFP8, kStagesFewFP8Of16)
-                    : lowFewFP8(kDozenFP8, kStagesFewFP8Of32),
+  return Pick{isLow ? twoSlicesFP8(kSixteenFP8, kStagesFewFP8Of16)
+                    : twoSlicesFP8(kDozenFP8, kStagesFewFP8Of32),
               "up to two dozen rows per group and few steps of K: decoding "
               "decides, tiles of 128 columns that two K slices share, in two "
               "CTAs per SM"};

@@ -52,9 +52,11 @@ constexpr int64_t kStepsOfTallAloneFP8 = 2;
 /// multiplications of one step, unless they overlap decode.
 Schedule Chooser::aloneFP8(int tileRows, int tileTokens, int ctas,
                            int stages) const {
-  Schedule schedule =
-      wgmma(tileRows, tileTokens, tileTokens > 8 ? 8 : 0, tileRows / 16,
-            /*kSlices=*/1, ctas);
+  int tokenStep = 0;
+  if (tileTokens > 8)
+    tokenStep = tileTokens <= kMostTokensFP8 ? 8 : 16;
+  Schedule schedule = wgmma(tileRows, tileTokens, tokenStep, tileRows / 16,
+                            /*kSlices=*/1, ctas);
   schedule.overlapDecode = steps == 1 && tileTokens > 8;
   schedule.versionLoops = schedule.fullTilesFirst = false;
   return fit(schedule, stages);
@@ -115,12 +117,8 @@ std::optional<Pick> Chooser::pickTallAloneFP8(int64_t mean) const {
   if (steps > kStepsOfTallAloneFP8 || groups == 1 || isPromoted(problem) ||
       (steps > 1 && tokensFor(mean, kDeviationsFP8) > kTallAloneFP8))
     return std::nullopt;
-  Schedule schedule =
-      wgmma(128, kTallAloneFP8, 16, 8, /*kSlices=*/1, /*ctas=*/2);
-  schedule.overlapDecode = steps == 1;
-  schedule.versionLoops = schedule.fullTilesFirst = false;
   return Pick{
-      fit(schedule, /*most=*/5),
+      aloneFP8(128, kTallAloneFP8, /*ctas=*/2, /*stages=*/5),
       "more than forty rows per group and few steps of K: up to 96 tokens "
       "share each decoded fragment, in two CTAs"};
 }

@@ -11,12 +11,12 @@ from typing import Any
 import mxfp4
 import numpy as np
 import pytest
+from fp8_data import data, offsets_of
 from mxfp4 import Error, fp8_reference
 from mxfp4.formats import bfloat16
 from mxfp4.layout import FP8, pack_expert
 from mxfp4.layout_bytes import take_row_powers
 from safetensors.numpy import save_file
-from test_fp8_simulate import data, offsets_of
 from test_layout_bytes import weights as weights_of
 
 torch = pytest.importorskip("torch")
