@@ -35,7 +35,7 @@ ISSUED = 4
 """Warp instructions that an SM issues per clock, at most."""
 ROLLED = 0.66, 0.77
 """Issue slots that kernels used on an H200 whose loops over K were not unrolled, as those with 12
-warps are not: measured on 2026-11-29 with 24 warps (docs/TuningLog.md)."""
+warps are not: measured on 2026-11-29 with 24 warps (docs/tuning/Decode.md)."""
 COOL = 0.9, 0.95
 """Of the rate of slow tensor cores, which no power limit slows down: the rest is tiles' ends."""
 N = {"gate_up": 5760, "down": 2880}

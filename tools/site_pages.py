@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [p for folder in ("", "docs", "docs/tuning") for p in sorted((ROOT / folder).glob("*.md"))]
 ASSETS = [p for p in (ROOT / "docs").iterdir() if p.suffix in (".svg", ".png", ".json")]
 HEADERS = {
     "mxfp4-c/mxfp4.h": "C interface of the compiler",
@@ -79,7 +79,7 @@ def linked(text: str, page: Path) -> str:
             return match[0]
         header = path.relative_to(ROOT / "include") if (ROOT / "include") in path.parents else None
         if str(header) in HEADERS:
-            up = "../" if page.parent != ROOT else ""
+            up = "../" * len(page.parent.relative_to(ROOT).parts)
             return f"[{label}]({up}reference/{path.stem}.md)"
         where = path.relative_to(ROOT)
         return f"{label} (`{where}`)" if str(where) not in label else label
@@ -176,7 +176,7 @@ def build(folder: Path) -> None:
     """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "reference").mkdir(parents=True)
-    (folder / "docs").mkdir()
+    (folder / "docs/tuning").mkdir(parents=True)
     for page in PAGES:
         (folder / page.relative_to(ROOT)).write_text(linked(page.read_text(), page))
     for asset in ASSETS:

@@ -6,7 +6,8 @@
 //
 // The instruction, the stages that fit, the warps that copy and their registers
 // follow from the problem and from the tile that a regime chose. Thresholds
-// were measured on an H100 (docs/TuningLog.md).
+// were measured on an H100 (docs/tuning/FewRowsH100.md and
+// ManyRows.md).
 //
 //===----------------------------------------------------------------------===//
 

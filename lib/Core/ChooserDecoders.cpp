@@ -5,7 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Regimes of devices whose memory delivers more than few warps decode, up to
-// about ten rows per group. Measured on an H200 (docs/TuningLog.md).
+// about ten rows per group. Measured on an H200 (docs/tuning/FewRowsH200.md,
+// OneToken.md and FewTiles.md).
 //
 //===----------------------------------------------------------------------===//
 

@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 //
 // Regimes of activations in e4m3 on devices whose memory delivers more than few
-// warps decode. Measured on an H200 (docs/TuningLog.md).
+// warps decode. Measured on an H200 (docs/tuning/FewRowsFP8.md).
 //
 //===----------------------------------------------------------------------===//
 

@@ -6,7 +6,8 @@
 //
 // Two regimes of devices whose memory delivers more than few warps decode:
 // matmuls with so few steps of K that K slices have nothing to share, and a
-// dozen or two rows per group. Measured on an H200 (docs/TuningLog.md).
+// dozen or two rows per group. Measured on an H200 (docs/tuning/FewSteps.md and
+// FewRowsH200.md).
 //
 //===----------------------------------------------------------------------===//
 

@@ -4,7 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Regimes of activations in e4m3. Measured on an H200 (docs/TuningLog.md).
+// Regimes of activations in e4m3. Measured on an H200
+// (docs/tuning/FewRowsFP8.md and ManyRowsFP8.md).
 //
 //===----------------------------------------------------------------------===//
 

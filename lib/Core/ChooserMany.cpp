@@ -6,7 +6,7 @@
 //
 // Tensor cores decide, and a decoded fragment should serve many tokens. Tiles
 // fill the waves of all SMs, by a model of their time. Measured on an H100 and,
-// tiles of two warpgroups, on an H200 (docs/TuningLog.md).
+// tiles of two warpgroups, on an H200 (docs/tuning/ManyRows.md).
 //
 //===----------------------------------------------------------------------===//
 

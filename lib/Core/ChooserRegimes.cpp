@@ -5,10 +5,11 @@
 //===----------------------------------------------------------------------===//
 //
 // Tiles and thresholds measured on an H100 and, where decoding decides, on an
-// H200 (docs/TuningLog.md). Few rows per group: the kernel reads weights and
-// little else. Many copies must be in flight then, and tiles must be so small
-// that SMs share them evenly; on an H200 as many warps as possible decode. Many
-// rows: tensor cores decide, and a decoded fragment should serve many tokens.
+// H200 (docs/tuning/FewRowsH100.md and FewRowsH200.md). Few rows per group: the
+// kernel reads weights and little else. Many copies must be in flight then, and
+// tiles must be so small that SMs share them evenly; on an H200 as many warps
+// as possible decode. Many rows: tensor cores decide, and a decoded fragment
+// should serve many tokens.
 //
 //===----------------------------------------------------------------------===//
 

@@ -27,7 +27,7 @@ static int64_t decodedBytes(const Schedule &s, const BlockLayout &layout) {
 /// after the other. Of bf16, six of them took 0.96 to 0.98 of the time in ten
 /// cases, three and five 0.98 to 1.03; of 8-bit numbers, five took 0.97 to 1.00
 /// in 62 of 64 cases, and three were measured with buffers of their own alone
-/// (docs/TuningLog.md).
+/// (docs/tuning/FewTiles.md and FewRowsFP8.md).
 static int sumBuffers(const Schedule &s) {
   constexpr int kMostSlices = 8, kMostTokens = 16;
   const int fewest = s.traits().cutsSums() ? 3 : 6;

@@ -17,7 +17,7 @@ constexpr int64_t kThreads = 32 * SortMemory::kWarps;
 /// Registers per thread of kernels whose CTAs wait for counts most of their
 /// time, so that as many as possible should wait together. Left alone, ptxas
 /// takes 96 with 128 experts, and 1024 tokens need two waves. Measured on an
-/// H200 (docs/TuningLog.md).
+/// H200 (docs/tuning/LayerRows.md).
 constexpr int64_t kSortRegisters = 88;
 
 /// CTAs of an SM whose threads have that many registers.

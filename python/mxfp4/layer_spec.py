@@ -26,7 +26,7 @@ EARLY_EXPERTS, EARLY_SIZES = range(32, 129), 2880
 """Experts with which `down` may begin while gate_up has not ended, hidden and inner sizes up to the
 second.
 
-Measured on an H200 with 32 and 128 experts (docs/TuningLog.md).
+Measured on an H200 with 32 and 128 experts (docs/tuning/LayerKernels.md).
 """
 
 _JSON_TYPES = {

@@ -18,8 +18,8 @@ FEW_EXPERTS = 512
 COUNTED_TOKENS = range(17, 8193)
 """Tokens of which the sort and what brings rows into the order of experts are one kernel.
 
-Measured on an H200: this saves 1 to 5 us (docs/TuningLog.md). With fewer tokens one CTA routes as
-quickly; with more, each token's CTA would have too many counts to add up.
+Measured on an H200: this saves 1 to 5 us (docs/tuning/LayerRows.md). With fewer tokens one CTA
+routes as quickly; with more, each token's CTA would have too many counts to add up.
 """
 
 FEW_COUNTS = {"bf16": 131072, "fp8": 32768}
@@ -42,7 +42,8 @@ BROUGHT_TOKENS, BROUGHT_ROWS, BROUGHT_HIDDEN = 2048, 128, 2880
 """Tokens and rows per expert from which on, and hidden size up to which, a warp of gate_up brings
 rows into the order of experts while the others multiply.
 
-Measured on an H200 (docs/TuningLog.md). Two rows have to fit the shared memory that stages leave.
+Measured on an H200 (docs/tuning/LayerRows.md). Two rows have to fit the shared memory that stages
+leave.
 """
 
 BRINGING, BRINGING_COUNTED = "gate_up_through", "gate_up_through_counted"
@@ -53,10 +54,10 @@ EARLY_ROWS = 1537
 """Rows from which on the second matmul begins while the first has not ended, where it may
 (`LayerSpec.counts_rows`).
 
-Measured on an H200 with 32 and 128 experts (docs/TuningLog.md): a layer takes 1 to 7 % less time in
-bf16, and with 1024 rows of 32 experts 1 % more; in FP8 with one scale between the matmuls 0.3 to
-4 % less. Schedules change after 1536 rows, and up to there a `down` of 128 experts that waits would
-spill 12 bytes.
+Measured on an H200 with 32 and 128 experts (docs/tuning/LayerKernels.md and LayersFP8.md): a layer
+takes 1 to 7 % less time in bf16, and with 1024 rows of 32 experts 1 % more; in FP8 with one scale
+between the matmuls 0.3 to 4 % less. Schedules change after 1536 rows, and up to there a `down` of
+128 experts that waits would spill 12 bytes.
 """
 
 EARLY = ("gate_up_counted", "down_counted")
@@ -127,7 +128,7 @@ def brought_tokens(spec: LayerSpec) -> range:
     """Tokens of which a warp of gate_up brings rows into order.
 
     In FP8 none does: the layer took up to 2.5 % longer on an H200 than with rows that another
-    kernel brings (docs/TuningLog.md).
+    kernel brings (docs/tuning/LayersFP8.md).
     """
     if spec.hidden > BROUGHT_HIDDEN or spec.activations == "fp8":
         return range(0)

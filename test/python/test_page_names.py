@@ -13,7 +13,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 GENERATED = {"Dialect.md", "Passes.md"}
 PAGES = sorted(
-    p for folder in (ROOT, ROOT / "docs") for p in folder.glob("*.md") if p.name not in GENERATED
+    page
+    for folder in (ROOT, ROOT / "docs", ROOT / "docs/tuning")
+    for page in folder.glob("*.md")
+    if page.name not in GENERATED
 )
 FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)*\.(?:cpp|h|td|py|c|md|mlir|test|txt|json|yml|def)")
 NAME = re.compile(
@@ -76,8 +79,27 @@ def unknown(text: str, folder: str) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_a_page_names_what_there_is(page: Path) -> None:
-    folder = "" if page.parent == ROOT else "docs/"
-    assert not unknown(page.read_text(), folder)
+    folder = page.parent.relative_to(ROOT).as_posix()
+    assert not unknown(page.read_text(), "" if folder == "." else f"{folder}/")
+
+
+def test_the_tuning_log_lists_every_entry_once() -> None:
+    """In the order of its page, with a verdict; an entry that it lacks would be found by nobody."""
+    text = (ROOT / "docs/TuningLog.md").read_text()
+    line = r"- \*\*(?:kept|dropped|open|answered)\*\* \[(.+)\]\(tuning/(\w+)\.md#([\w-]+)\): .+"
+    listed = [re.fullmatch(line, item) for item in re.findall(r"^- .*", text, re.MULTILINE)]
+    assert all(listed)
+    listed = [match.groups() for match in listed if match]
+    entries = []
+    for name in dict.fromkeys(page for _, page, _ in listed):
+        page = (ROOT / f"docs/tuning/{name}.md").read_text()
+        for entry in re.findall(r"^## (.*)", page, re.MULTILINE):
+            anchor = re.sub(r"[^\w -]", "", entry.lower()).replace(" ", "-")
+            entries.append((entry, name, anchor))
+    assert listed == entries
+    assert len({anchor for _, _, anchor in entries}) == len(entries), "a heading names one entry"
+    pages = {page.stem for page in (ROOT / "docs/tuning").iterdir()}
+    assert pages == {name for _, name, _ in entries}
 
 
 def test_what_is_not_there_is_noticed() -> None:

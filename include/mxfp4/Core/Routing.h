@@ -38,7 +38,7 @@ inline constexpr int64_t kMostTokensOfOneTokenCtas = 8192,
 /// Tokens times experts up to which that is so, too, because the CTA has few
 /// counts to add up. A CTA that quantizes its row has less time for them, where
 /// there are more than `kFewTokensQuantized`. All numbers are measured on an
-/// H200 (docs/TuningLog.md).
+/// H200 (docs/tuning/LayerRows.md).
 inline constexpr int64_t kMostCountedOfOneToken = 131072,
                          kMostCountedOfOneQuantized = 32768,
                          kFewTokensQuantized = 1024;

@@ -8,7 +8,7 @@ kernel, one is assembled: the same schedule for as many groups, whose tiles each
 slices that share steps in the same way, with or without a last tile of fewer columns and a last
 step of half a block. Each must use no stack, spill nothing, touch no accumulator early (assembled)
 and draw no warning from ptxas, with one exception: ptxas serialises some kernels of promoted sums
-of six steps, which costs them up to 1.6 % (docs/TuningLog.md, "Promoted sums of six steps").
+of six steps, which costs them up to 1.6 % (docs/tuning/LayersFP8.md).
 
   check_models.py [--sample N]    every Nth kind only
 """
