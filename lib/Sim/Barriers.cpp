@@ -89,8 +89,6 @@ void execInitFence(ExecContext &x, const Inst &) {
   ++x.w.now;
 }
 
-void execNothing(ExecContext &, const Inst &) {}
-
 } // namespace
 
 bool mxfp4::sim::decodeFence(Decoder &d) {

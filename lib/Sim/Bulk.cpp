@@ -12,8 +12,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Bulk.h"
+
 #include "CpAsync.h"
-#include "Decoder.h"
 #include "Tensor.h"
 
 #include <algorithm>
@@ -21,14 +22,6 @@
 using namespace mxfp4::sim;
 
 namespace {
-
-enum : uint8_t {
-  Multicast = 1,
-  TensorForm = 2,
-  ReadOnlyWait = 4,
-  FromShared = 16,
-  HintFlag = 32
-};
 
 /// Marks the destination in one block, and counts the copy in flight.
 bool launchInto(ExecContext &x, Cta &t, BulkOp &op, unsigned lane) {
@@ -122,7 +115,7 @@ bool readLoad(ExecContext &x, const Inst &i, unsigned l, BulkOp &op, Cta *&to) {
              "writes to",
              l, op.mbar, 5);
   op.ctaMask = uint16_t(1u << to->rank);
-  if (i.mods & Multicast)
+  if (i.mods & bulk::Multicast)
     op.ctaMask = uint16_t(x.lane(x.src(i, at + 1), l));
   return true;
 }
@@ -156,15 +149,17 @@ void launchLoad(ExecContext &x, BulkOp &op, unsigned l) {
   op.ctaMask = mask;
 }
 
-void execLoadBulk(ExecContext &x, const Inst &i) {
+} // namespace
+
+void mxfp4::sim::bulk::load(ExecContext &x, const Inst &i) {
   forLanes(x.mask, [&](unsigned l) {
     BulkOp op{};
-    op.k = i.mods & FromShared ? BulkOp::SharedToShared : BulkOp::Load;
+    op.k = i.mods & bulk::FromShared ? BulkOp::SharedToShared : BulkOp::Load;
     op.i = &i;
     op.lane = l;
     op.srcCta = x.c.rank;
     op.warpId = x.w.id;
-    if (i.mods & TensorForm) {
+    if (i.mods & bulk::TensorForm) {
       if (!readTensor(x, i, l, 1, op))
         return;
     } else {
@@ -191,8 +186,8 @@ void execLoadBulk(ExecContext &x, const Inst &i) {
   ++x.cl.progress;
 }
 
-void execStoreBulk(ExecContext &x, const Inst &i) {
-  bool tensor = i.mods & TensorForm;
+void mxfp4::sim::bulk::store(ExecContext &x, const Inst &i) {
+  bool tensor = i.mods & bulk::TensorForm;
   // Sources: (map, coords...), src or dst, src, size.
   forLanes(x.mask, [&](unsigned l) {
     BulkOp op{};
@@ -232,7 +227,7 @@ void execStoreBulk(ExecContext &x, const Inst &i) {
   ++x.cl.progress;
 }
 
-void execCommitBulk(ExecContext &x, const Inst &) {
+void mxfp4::sim::bulk::commit(ExecContext &x, const Inst &) {
   forLanes(x.mask, [&](unsigned l) {
     uint32_t group = ++x.w.bulkGroups[l];
     for (BulkOp &op : x.cl.bulk)
@@ -243,7 +238,7 @@ void execCommitBulk(ExecContext &x, const Inst &) {
   });
 }
 
-void execWaitBulk(ExecContext &x, const Inst &i) {
+void mxfp4::sim::bulk::wait(ExecContext &x, const Inst &i) {
   forLanes(x.mask, [&](unsigned l) {
     uint32_t committed = x.w.bulkGroups[l];
     if (committed <= i.a)
@@ -262,15 +257,13 @@ void execWaitBulk(ExecContext &x, const Inst &i) {
     }
     // Each lane counts groups of its own.
     x.w.clock.raise(laneAgent(x.w.agent(kBulkAgent) << 5 | l),
-                    2 * upto + (i.mods & ReadOnlyWait ? 0 : 1));
+                    2 * upto + (i.mods & bulk::ReadOnlyWait ? 0 : 1));
   });
   ++x.cl.progress;
 }
 
-void execNothing(ExecContext &, const Inst &) {}
-
 /// Nothing moves, but the bytes must exist.
-void execPrefetch(ExecContext &x, const Inst &i) {
+void mxfp4::sim::bulk::prefetch(ExecContext &x, const Inst &i) {
   forLanes(x.mask, [&](unsigned l) {
     const uint32_t bytes = uint32_t(x.lane(x.src(i, 1), l));
     MemRef r;
@@ -278,130 +271,6 @@ void execPrefetch(ExecContext &x, const Inst &i) {
       resolve(x, Space::Global, x.lane(x.src(i, 0), l) + uint64_t(i.imm), bytes,
               /*align=*/16, /*write=*/false, l, r);
   });
-}
-
-bool decodePrefetch(Decoder &d) {
-  if (d.i.mods & TensorForm) {
-    d.i.fn = execNothing;
-    return true;
-  }
-  d.i.fn = execPrefetch;
-  return d.expectOps(2, 2 + bool(d.i.mods & HintFlag)) &&
-         d.address(d.ops()[0]) && d.src(d.ops()[1], Ty::B32);
-}
-
-bool decodeTensorOperand(Decoder &d, const AstOperand &op) {
-  if (op.k != AstOperand::Addr || op.elems.size() != 2 ||
-      op.elems[1].k != AstOperand::Vec)
-    return d.fail("expected \"[map, {coordinates}]\"");
-  const auto &coords = op.elems[1].elems;
-  if (coords.size() != d.i.b)
-    return d.fail("expected " + plural(d.i.b, "coordinate") + ", found " +
-                  std::to_string(coords.size()));
-  if (!d.address(op))
-    return false;
-  for (const AstOperand &c : coords)
-    if (!d.src(c, Ty::B32))
-      return false;
-  return true;
-}
-
-bool decodeLoad(Decoder &d, bool tensor) {
-  d.i.fn = execLoadBulk;
-  bool mask = d.i.mods & Multicast;
-  size_t n = (tensor ? 3 : 4) + mask;
-  if (!d.expectOps(n, n + bool(d.i.mods & HintFlag)))
-    return false;
-  const auto &ops = d.ops();
-  uint32_t dst, mbar;
-  if (!d.addressInto(ops[0], dst))
-    return false;
-  if (tensor ? !decodeTensorOperand(d, ops[1])
-             : !d.address(ops[1]) || !d.src(ops[2], Ty::B32))
-    return false;
-  if (!d.addressInto(ops[tensor ? 2 : 3], mbar))
-    return false;
-  d.i.a = dst;
-  d.i.c = mbar;
-  return !mask || d.src(ops[n - 1], Ty::B16);
-}
-
-bool decodeStore(Decoder &d, bool tensor) {
-  d.i.fn = execStoreBulk;
-  size_t n = tensor ? 2 : 3;
-  if (!d.expectOps(n, n + bool(d.i.mods & HintFlag)))
-    return false;
-  const auto &ops = d.ops();
-  if (tensor ? !decodeTensorOperand(d, ops[0]) : !d.address(ops[0]))
-    return false;
-  return d.addressInto(ops[1], d.i.c) && (tensor || d.src(ops[2], Ty::B32));
-}
-
-/// The operation of a reduction and its type.
-bool decodeReduction(Decoder &d) {
-  const int op = d.takeOneOf(
-      {"and", "or", "xor", "exch", "cas", "add", "inc", "dec", "min", "max"},
-      -1);
-  d.take("noftz");
-  d.i.t = d.takeType();
-  if (op < 0 || op == 3 || op == 4)
-    return d.fail("expected a reduction such as .add");
-  d.i.sub = uint8_t(op + 1);
-  return true;
-}
-
-} // namespace
-
-bool mxfp4::sim::decodeBulk(Decoder &d) {
-  bool reduce = d.base() == "cp" ? d.take("reduce") : true;
-  d.i.p = Pipe::Copy;
-  d.take("async");
-  d.take("bulk");
-  if (d.take("commit_group")) {
-    d.i.fn = execCommitBulk;
-    return d.expectOps(0, 0);
-  }
-  if (d.take("wait_group")) {
-    d.i.mods = d.take("read") ? ReadOnlyWait : 0;
-    d.i.fn = execWaitBulk;
-    return decodeGroupCount(d);
-  }
-  bool tensor = d.take("tensor");
-  if (tensor) {
-    d.i.mods |= TensorForm;
-    int rank = d.takeOneOf({"1d", "2d", "3d", "4d", "5d"}, -1);
-    if (rank < 0)
-      return d.fail("expected a rank from .1d to .5d");
-    d.i.b = uint32_t(rank) + 1;
-    d.take("tile");
-  }
-  d.i.mods |= d.take("L2::cache_hint") ? HintFlag : 0;
-  if (d.take("prefetch")) {
-    d.take("L2");
-    d.take("global");
-    d.i.mods |= d.take("L2::cache_hint") ? HintFlag : 0;
-    return decodePrefetch(d);
-  }
-  if (d.take("multicast::cluster"))
-    d.i.mods |= Multicast;
-  if (reduce && tensor)
-    return d.fail("reductions through a tensor map are not supported");
-  if (reduce && !decodeReduction(d))
-    return false;
-  bool completes = d.take("mbarrier::complete_tx::bytes");
-  bool group = d.take("bulk_group");
-  bool toCluster = d.take("shared::cluster");
-  bool sharedCta = d.take("shared::cta");
-  bool global = d.take("global");
-  if (group && global && sharedCta)
-    return decodeStore(d, tensor);
-  if (!completes || reduce)
-    return d.fail("this form of bulk copy is not supported");
-  if (toCluster && sharedCta && !tensor)
-    d.i.mods |= FromShared;
-  else if (!global)
-    return d.fail("this form of bulk copy is not supported");
-  return decodeLoad(d, tensor);
 }
 
 void mxfp4::sim::landBulk(ExecContext &x, BulkOp &op) {

@@ -175,7 +175,6 @@ void execTrap(ExecContext &x, const Inst &) {
 }
 
 void execNanosleep(ExecContext &x, const Inst &) { x.yield = true; }
-void execNothing(ExecContext &, const Inst &) {}
 
 /// The launch ahead is over by then: all that is left to know is who waited.
 void execGridWait(ExecContext &x, const Inst &) {

@@ -177,6 +177,9 @@ template <typename F> inline void forLanes(uint32_t mask, F fn) {
     fn(unsigned(__builtin_ctz(mask)));
 }
 
+/// What instructions do that only have to be read.
+inline void execNothing(ExecContext &, const Inst &) {}
+
 // Instructions that others must recognise.
 void execBranch(ExecContext &x, const Inst &i);
 void execBranchIndexed(ExecContext &x, const Inst &i);

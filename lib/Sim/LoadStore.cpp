@@ -177,8 +177,6 @@ void execStore(ExecContext &x, const Inst &i) {
   ++x.cl.progress;
 }
 
-void execNothing(ExecContext &, const Inst &) {}
-
 /// A prefetch of an address that does not exist is harmless on the chip.
 bool decodePrefetch(Decoder &d) {
   d.take("global");

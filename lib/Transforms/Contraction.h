@@ -77,6 +77,15 @@ mlir::FailureOr<Weights> weightsInBody(mlir::linalg::LinalgOp op,
 mlir::FailureOr<std::pair<mlir::Value, mlir::Value>>
 matchMultiplyAdd(mlir::linalg::LinalgOp op, Miss *why);
 
+/// A product of extents, or -1 if one is not static. What is too large for any
+/// tensor stays INT64_MAX.
+int64_t staticProduct(int64_t product, int64_t extent);
+
+/// Which loops are experts, rows, columns and the sum, and how activations and
+/// weights become `rows x K` and `experts x N x K`; `found` has the operands.
+mlir::LogicalResult arrangeLoops(mlir::linalg::LinalgOp op, Contraction &found,
+                                 Miss *why);
+
 /// The sum over loops k of x[batch, m, k] * w[batch, n, k].
 mlir::FailureOr<Contraction> matchContraction(mlir::linalg::LinalgOp op,
                                               Miss *why);

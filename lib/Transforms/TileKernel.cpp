@@ -8,45 +8,20 @@
 
 #include "KernelBuilding.h"
 #include "KernelOutlining.h"
+#include "TileBody.h"
 
 #include "mxfp4/Core/Resources.h"
-#include "mxfp4/IR/KernelSignature.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 using namespace mxfp4;
 
-namespace {
-
-/// The type of the sums of a tile that one thread holds.
-VectorType accumulatorType(OpBuilder &b, const Schedule &schedule) {
-  return VectorType::get(
-      {schedule.warpRows() / 16, schedule.warpTokens() / 8, 4}, b.getF32Type());
-}
-
-/// What the body of a kernel is built from.
-struct Kernel {
-  GroupedMatmulOp op;
-  gpu::GPUFuncOp function;
-  /// Arguments; null where the operation has no such operand.
-  Value activations, weights, offsets, expertIds, output, error, rows;
-  /// The CTA's first tile, and the number of CTAs.
-  Value first, ctas;
-
-  Value argument(StringRef name) const { return findArgument(function, name); }
-  BlockLayout layout() { return op.getBlockType().getLayout(); }
-};
-
-} // namespace
-
-static Kernel bindArguments(GroupedMatmulOp op, gpu::GPUFuncOp function) {
-  Kernel kernel;
+static TileKernel bindArguments(GroupedMatmulOp op, gpu::GPUFuncOp function) {
+  TileKernel kernel;
   kernel.op = op;
   kernel.function = function;
   kernel.activations = kernel.argument(op.bringsRows() ? "through_maps" : "x");
@@ -59,150 +34,8 @@ static Kernel bindArguments(GroupedMatmulOp op, gpu::GPUFuncOp function) {
   return kernel;
 }
 
-//===----------------------------------------------------------------------===//
-// A tile
-//===----------------------------------------------------------------------===//
-
-static Value emitZeros(ImplicitLocOpBuilder &b, const Schedule &schedule) {
-  auto type = accumulatorType(b, schedule);
-  return arith::ConstantOp::create(b, type, DenseElementsAttr::get(type, 0.0f));
-}
-
-/// The rows that all warps of the CTA gather.
-static Value loadRows(ImplicitLocOpBuilder &b, const Kernel &kernel,
-                      ForTilesOp tile, const Schedule &schedule) {
-  const int64_t together = schedule.threads() / 8;
-  const auto type = VectorType::get(
-      {(schedule.tileTokens + together - 1) / together}, b.getI32Type());
-  return LoadRowsOp::create(b, type, kernel.argument("gather"), tile.getRow(),
-                            tile.getValid(), kernel.argument("x_rows"),
-                            kernel.error,
-                            /*warp=*/Value(), /*warps=*/IntegerAttr());
-}
-
-/// The number of rows that a tile multiplies: its rows, rounded up to whole
-/// steps of the tile's height.
-static Value emitMultipliedRows(ImplicitLocOpBuilder &b, ForTilesOp tile,
-                                const Schedule &schedule) {
-  Value step = indexConstant(b, schedule.heightStep());
-  return arith::MulIOp::create(
-      b, arith::CeilDivUIOp::create(b, tile.getValid(), step), step);
-}
-
-/// The accumulation, if the instruction cuts sums to fewer bits than f32; else
-/// null. Where the first promotion would add all of K to zero, sums are those
-/// of `fast`, and the second accumulators are spared: of a loop with one step,
-/// ptxas would serialise the multiplications for their sake.
-static AccumulationAttr accumulationOf(GroupedMatmulOp op,
-                                       const Schedule &schedule) {
-  if (!schedule.traits().cutsSums())
-    return AccumulationAttr();
-  const Problem problem = schedulingProblem(op, /*rowsHint=*/0);
-  return AccumulationAttr::get(op.getContext(), promotionOf(problem));
-}
-
-/// Whether codes of the last step's second half are not read: these are of
-/// columns that do not exist, whose activations arrive as zeros. Where weights
-/// decide, of 8-bit numbers, whose steps are 128 columns.
-static bool readsHalfOfLast(Kernel kernel, const Schedule &schedule) {
-  GroupedMatmulOp op = kernel.op;
-  const int64_t cols = kernel.layout().cols;
-  const int64_t last = (op.getK() - 1) % cols + 1;
-  return schedule.traits().cutsSums() && schedule.kSlices > 1 &&
-         schedule.placement == Placement::Register && !schedule.copiesAhead &&
-         !op.getGather() && last <= cols / 2;
-}
-
-static Value buildKLoop(ImplicitLocOpBuilder &b, Kernel kernel, ForTilesOp tile,
-                        const Schedule &schedule) {
-  GroupedMatmulOp op = kernel.op;
-  const auto attr = ScheduleAttr::get(b.getContext(), schedule);
-  const BlockLayout layout = kernel.layout();
-  const int64_t blocks = schedule.tileRows / layout.rows;
-  // Activations lie in front: their swizzle wants the best-aligned place.
-  Value activationStage =
-      sharedBuffer(b, {schedule.stages, schedule.tileTokens, schedule.tileK()},
-                   typeOf(b.getContext(), schedule.traits().typeOfB),
-                   SharedMemoryMap(schedule, layout).activations.offset);
-  Value weightStage =
-      sharedBuffer(b, {schedule.stages, blocks}, op.getBlockType(),
-                   SharedMemoryMap(schedule, layout).weights.offset);
-  Value block =
-      arith::MulIOp::create(b, tile.getColumn(), indexConstant(b, blocks));
-  Value gathered, gatheredRows;
-  if (op.getGather() && !op.bringsRows()) {
-    gathered = loadRows(b, kernel, tile, schedule);
-    gatheredRows = emitMultipliedRows(b, tile, schedule);
-  }
-  auto loop = KLoopOp::create(b, layout.colBlocks(op.getK()),
-                              emitZeros(b, schedule), attr);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(&loop.getBody().front());
-  Value slot = indexConstant(b, 0);
-  CopyWeightsOp::create(b, kernel.weights, tile.getExpert(), block,
-                        loop.getStep(), weightStage, slot,
-                        readsHalfOfLast(kernel, schedule));
-  if (gathered)
-    GatherActivationsOp::create(b, kernel.activations, gathered, loop.getStep(),
-                                gatheredRows, activationStage, slot,
-                                /*warp=*/Value(), /*warps=*/IntegerAttr(),
-                                /*barriers=*/Value(), schedule.gatherRows);
-  else
-    CopyActivationsOp::create(b, kernel.activations, tile.getRow(),
-                              loop.getStep(), tile.getValid(), activationStage,
-                              slot);
-  Value sums = TileMatmulOp::create(b, loop.getCarried()[0].getType(),
-                                    loop.getCarried()[0], weightStage, slot,
-                                    activationStage, tile.getValid(), attr,
-                                    accumulationOf(op, schedule));
-  YieldOp::create(b, sums);
-  return loop.getResult(0);
-}
-
-/// A tile without an expert multiplies nothing and stores zeros.
-static Value buildSums(ImplicitLocOpBuilder &b, const Kernel &kernel,
-                       ForTilesOp tile, const Schedule &schedule) {
-  if (!kernel.expertIds)
-    return buildKLoop(b, kernel, tile, schedule);
-  Value isUsed = arith::CmpIOp::create(b, arith::CmpIPredicate::sge,
-                                       tile.getExpert(), indexConstant(b, 0));
-  auto choice = scf::IfOp::create(b, accumulatorType(b, schedule), isUsed,
-                                  /*withElse=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(choice.thenBlock());
-  scf::YieldOp::create(b, buildKLoop(b, kernel, tile, schedule));
-  b.setInsertionPointToStart(choice.elseBlock());
-  scf::YieldOp::create(b, emitZeros(b, schedule));
-  return choice.getResult(0);
-}
-
-static void buildStore(ImplicitLocOpBuilder &b, Kernel kernel, ForTilesOp tile,
-                       Value sums, ScheduleAttr attr) {
-  GroupedMatmulOp op = kernel.op;
-  SmallVector<Value> operands;
-  for (size_t i = 0; i < op.getEpilogueOperands().size(); ++i)
-    operands.push_back(kernel.argument("epilogue" + std::to_string(i)));
-  const bool hasEpilogue = op.hasEpilogue();
-  Value stored = kernel.argument("stored");
-  auto store = StoreTileOp::create(
-      b, sums, kernel.output, tile.getRow(), tile.getColumn(), tile.getValid(),
-      hasEpilogue || stored ? tile.getExpert() : Value(),
-      /*or_none=*/hasEpilogue && kernel.expertIds, kernel.argument("scatter"),
-      kernel.argument("y_rows"), op.getScatter() ? kernel.error : Value(),
-      operands, stored, attr,
-      /*epilogueCount=*/hasEpilogue ? 1 : 0);
-  if (hasEpilogue) {
-    IRMapping mapping;
-    op.getEpilogue()[0].cloneInto(&store.getEpilogue()[0], mapping);
-  }
-}
-
-//===----------------------------------------------------------------------===//
-// A kernel
-//===----------------------------------------------------------------------===//
-
 /// The number of rows; 0 if activations to gather from have no row.
-static Value countRows(ImplicitLocOpBuilder &b, Kernel kernel) {
+static Value countRows(ImplicitLocOpBuilder &b, TileKernel kernel) {
   if (!kernel.op.getGather())
     return kernel.rows;
   Value zero = i32Constant(b, 0);
@@ -211,8 +44,8 @@ static Value countRows(ImplicitLocOpBuilder &b, Kernel kernel) {
   return arith::SelectOp::create(b, isEmpty, zero, kernel.rows);
 }
 
-static Value emitTileCount(ImplicitLocOpBuilder &b, Kernel kernel, Value table,
-                           const Schedule &schedule) {
+static Value emitTileCount(ImplicitLocOpBuilder &b, TileKernel kernel,
+                           Value table, const Schedule &schedule) {
   return TileCountOp::create(b, b.getIndexType(), table,
                              kernel.op.getNumGroups(),
                              schedule.columnTiles(kernel.op.getN()));
@@ -223,8 +56,9 @@ static Value emitTileCount(ImplicitLocOpBuilder &b, Kernel kernel, Value table,
 /// takes at most as long as S tiles that S slices share, so that tall tiles are
 /// taken if they need at most 1/S as many waves; with many waves, if they need
 /// one wave in sixteen more, since a tall tile takes 0.92 as long then.
-static Value emitTakesSideBySide(ImplicitLocOpBuilder &b, const Kernel &kernel,
-                                 Value table, const Schedule &schedule,
+static Value emitTakesSideBySide(ImplicitLocOpBuilder &b,
+                                 const TileKernel &kernel, Value table,
+                                 const Schedule &schedule,
                                  const Schedule &tall) {
   constexpr int64_t kMore = 16;
   const auto waves = [&](const Schedule &program) -> Value {
@@ -245,9 +79,8 @@ struct TileRange {
   Value table, first = Value(), end = Value();
 };
 
-static void buildTiles(ImplicitLocOpBuilder &b, Kernel kernel,
+static void buildTiles(ImplicitLocOpBuilder &b, TileKernel kernel,
                        const TileRange &range, const Schedule &schedule) {
-  const auto attr = ScheduleAttr::get(b.getContext(), schedule);
   GroupedMatmulOp op = kernel.op;
   Value end =
       range.end ? range.end : emitTileCount(b, kernel, range.table, schedule);
@@ -263,12 +96,12 @@ static void buildTiles(ImplicitLocOpBuilder &b, Kernel kernel,
     body.addArgument(b.getIndexType(), b.getLoc());
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&body);
-  buildStore(b, kernel, tiles, buildSums(b, kernel, tiles, schedule), attr);
+  buildTile(b, kernel, tiles, schedule);
   YieldOp::create(b);
 }
 
 /// The table of the tiles of a kind, which lies behind that of the kind before.
-static Value createTable(ImplicitLocOpBuilder &b, Kernel kernel,
+static Value createTable(ImplicitLocOpBuilder &b, TileKernel kernel,
                          const Schedule &schedule, int kind) {
   const int64_t groups = kernel.op.getNumGroups();
   const SharedRegion tables =
@@ -277,7 +110,7 @@ static Value createTable(ImplicitLocOpBuilder &b, Kernel kernel,
                       tables.offset + kind * tables.bytes / tables.count);
 }
 
-static void buildTable(ImplicitLocOpBuilder &b, Kernel kernel, Value table,
+static void buildTable(ImplicitLocOpBuilder &b, TileKernel kernel, Value table,
                        Value rows, const Schedule &schedule) {
   BuildTileTableOp::create(b, table, kernel.offsets, rows,
                            /*or_less=*/bool(kernel.op.getGather()),
@@ -286,13 +119,13 @@ static void buildTable(ImplicitLocOpBuilder &b, Kernel kernel, Value table,
 }
 
 /// The CTA's first tile and the number of CTAs.
-static void bindGrid(ImplicitLocOpBuilder &b, Kernel &kernel) {
+static void bindGrid(ImplicitLocOpBuilder &b, TileKernel &kernel) {
   kernel.first = gpu::BlockIdOp::create(b, gpu::Dimension::x);
   kernel.ctas = gpu::GridDimOp::create(b, gpu::Dimension::x);
 }
 
 /// One kind of tiles, for which there may be two forms.
-static void buildForms(ImplicitLocOpBuilder &b, Kernel kernel,
+static void buildForms(ImplicitLocOpBuilder &b, TileKernel kernel,
                        const Schedule &schedule) {
   Value table = createTable(b, kernel, schedule, /*kind=*/0);
   buildTable(b, kernel, table, countRows(b, kernel), schedule);
@@ -314,7 +147,7 @@ static void buildForms(ImplicitLocOpBuilder &b, Kernel kernel,
 /// tiles of the other groups fill the last wave more evenly. Between the two
 /// all warps wait for each other, since both kinds take the same shared memory;
 /// the fence is for copies of TMA to where threads have written their sums.
-static void buildKinds(ImplicitLocOpBuilder &b, Kernel kernel,
+static void buildKinds(ImplicitLocOpBuilder &b, TileKernel kernel,
                        const Schedule &schedule) {
   const Schedule wide = schedule.wideProgram();
   Value table = createTable(b, kernel, schedule, /*kind=*/0);
@@ -345,8 +178,8 @@ static void buildKinds(ImplicitLocOpBuilder &b, Kernel kernel,
 /// 0.38 times as many tiles as the others, layers took 1.01 times as long, and
 /// with 0.5 times as many 0.99 to 1.00. Matmuls alone took 0.95 to 1.007 times
 /// as long with 0.35 and 0.38 times as many, and 0.92 with 0.5 times as many.
-static Value emitTakesBeside(ImplicitLocOpBuilder &b, Kernel kernel, Value all,
-                             Value others, const Schedule &beside) {
+static Value emitTakesBeside(ImplicitLocOpBuilder &b, TileKernel kernel,
+                             Value all, Value others, const Schedule &beside) {
   using P = arith::CmpIPredicate;
   constexpr int64_t kMostTiles = 60000;
   const bool isAlone = kernel.op.getEpilogue().empty();
@@ -365,7 +198,7 @@ static Value emitTakesBeside(ImplicitLocOpBuilder &b, Kernel kernel, Value all,
 
 /// Where many groups are short, these beside the others, in two programs that
 /// share a table; else tiles of one kind.
-static void buildBeside(ImplicitLocOpBuilder &b, Kernel kernel,
+static void buildBeside(ImplicitLocOpBuilder &b, TileKernel kernel,
                         const Schedule &schedule) {
   const Schedule beside = schedule.besideProgram();
   Value table = createTable(b, kernel, schedule, /*kind=*/0);
@@ -401,7 +234,7 @@ static void buildBeside(ImplicitLocOpBuilder &b, Kernel kernel,
 void mxfp4::buildKernel(GroupedMatmulOp op, gpu::GPUFuncOp function) {
   ImplicitLocOpBuilder b(op.getLoc(),
                          OpBuilder::atBlockBegin(&function.getBody().front()));
-  const Kernel kernel = bindArguments(op, function);
+  const TileKernel kernel = bindArguments(op, function);
   const Schedule schedule = op.getScheduleAttr().toSchedule();
   emitGridDependency(b);
   if (schedule.wideFrom != 0)
