@@ -19,7 +19,9 @@ struct Holder {
 
   int word() const { return element / 8; }
   int slot() const { return element % 8; }
-  int wordOffset() const { return layout.wordOffset(32 * warp + lane, word()); }
+  int wordOffset() const {
+    return layout.wordOffset(kWarpThreads * warp + lane, word());
+  }
   int scaleOffset() const {
     return layout.scaleWordOffset(lane, warp) +
            layout.scaleByte(slot(), word());

@@ -95,7 +95,7 @@ bool mxfp4::wordsAreFragments(const BlockLayout &layout,
       traits.k != layout.stepCols())
     return false;
   for (int warp = 0; warp < block.warps(); ++warp)
-    for (int lane = 0; lane < 32; ++lane)
+    for (int lane = 0; lane < kWarpThreads; ++lane)
       for (int element = 0; element < block.elements(); ++element) {
         Coord expected = fragment(layout.fragmentElement(element % elements),
                                   lane, warp % traits.warps);

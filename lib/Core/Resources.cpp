@@ -101,10 +101,10 @@ RegisterBudget::RegisterBudget(const Schedule &s, const Target &target) {
   // fourth of the registers, and ptxas counts the warps of the fullest. The
   // pool is what the launch reserves: asking for more would hang.
   constexpr int partitions = 4;
-  const int warps = s.threads() / 32 * s.ctasPerMultiprocessor,
+  const int warps = s.threads() / kWarpThreads * s.ctasPerMultiprocessor,
             fullest = (warps + partitions - 1) / partitions,
             share = target.registersPerMultiprocessor / partitions /
-                    (32 * fullest) / 8 * 8;
+                    (kWarpThreads * fullest) / 8 * 8;
   launch = std::min(share, target.registersPerThread);
   const int groups = s.multiplyingWarps() / 4;
   if (s.producerRegisters == 0 || groups == 0)

@@ -12,7 +12,7 @@ using namespace mxfp4;
 
 namespace {
 
-constexpr int64_t kThreads = 32 * SortMemory::kWarps;
+constexpr int64_t kThreads = kWarpThreads * SortMemory::kWarps;
 
 /// Registers per thread of kernels whose CTAs wait for counts most of their
 /// time, so that as many as possible should wait together. Left alone, ptxas
@@ -59,23 +59,24 @@ LaunchPlan mxfp4::combinePlan(int64_t units, int64_t tokens) {
   const auto divideUp = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
   units = std::max<int64_t>(1, units);
   const int64_t parts = divideUp(units, kMostThreads);
-  const int64_t threads = 32 * divideUp(units, 32 * parts);
+  const int64_t threads = kWarpThreads * divideUp(units, kWarpThreads * parts);
   return {threads, 0, {tokens, divideUp(units, threads)}};
 }
 
 LaunchPlan mxfp4::quantizeRowsPlan(int64_t units) {
   // Four units per thread are as many loads as it takes to keep the memory
   // busy, and few enough registers for many CTAs in an SM.
-  constexpr int64_t kLanes = 32, kUnits = 4, kMostWarps = 32;
+  constexpr int64_t kUnits = 4, kMostWarps = 32;
   const int64_t warps = std::clamp<int64_t>(
-      (units + kLanes * kUnits - 1) / (kLanes * kUnits), 1, kMostWarps);
-  return {kLanes * warps, warps * 4, {1, 1}};
+      (units + kWarpThreads * kUnits - 1) / (kWarpThreads * kUnits), 1,
+      kMostWarps);
+  return {kWarpThreads * warps, warps * 4, {1, 1}};
 }
 
 LaunchPlan mxfp4::dispatchPlan(int64_t units, int64_t sums, bool isLean) {
   LaunchPlan plan = quantizeRowsPlan(units);
   // Behind what rounding keeps there: of each warp, all sums.
-  const int64_t warps = plan.threads / 32;
+  const int64_t warps = plan.threads / kWarpThreads;
   if (sums == 0)
     return plan;
   plan.sharedBytes = 4 * (wordsBeforeSums(warps, sums) + warps * sums);

@@ -54,7 +54,7 @@ Schedule Schedule::tallProgram(const BlockLayout &layout) const {
   tall.kSlices = 1;
   tall.sumSteps = 0;
   tall.sideBySide = tall.versionLoops = false;
-  tall.copyWarps = producerThreads() / 32 - 1;
+  tall.copyWarps = producerThreads() / kWarpThreads - 1;
   tall.stages = static_cast<int>(
       SharedMemoryMap(*this, layout).table.offset /
       (tall.weightStageBytes(layout) + tall.activationStageBytes()));

@@ -24,8 +24,8 @@ static std::string verifyTileRows(const Schedule &s, const Problem &problem,
   const BlockLayout &layout = problem.layout;
   const auto number = [](int64_t value) { return std::to_string(value); };
   if (s.threads() > target.threadsPerCTA)
-    return "requires at most " + number(target.threadsPerCTA / 32) +
-           " warps, but has " + number(s.threads() / 32);
+    return "requires at most " + number(target.threadsPerCTA / kWarpThreads) +
+           " warps, but has " + number(s.threads() / kWarpThreads);
   const InstructionTraits &traits = s.traits();
   const std::string name = traits.name;
   if (!target.has(s.instruction))

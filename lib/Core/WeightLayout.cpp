@@ -211,7 +211,8 @@ public:
     for (int thread = 0; thread < layout.threads(); ++thread)
       for (int word = 0; word < layout.words(); ++word)
         for (int slot = 0; slot < 8; ++slot) {
-          Coord at = map(8 * word + slot, thread % 32, thread / 32);
+          Coord at = map(8 * word + slot, thread % kWarpThreads,
+                         thread / kWarpThreads);
           visit(layout.wordOffset(thread, word), slot, at.row, at.col);
         }
   }
@@ -228,8 +229,10 @@ public:
           const bool isWord = layout.order == CodeOrder::Bytes;
           const int word = first + (isWord ? row : 0);
           const int slot = isWord ? 0 : 2 * row;
-          Coord at = map(8 * word + slot, thread % 32, thread / 32);
-          visit(layout.scaleWordOffset(thread % 32, thread / 32) +
+          Coord at = map(8 * word + slot, thread % kWarpThreads,
+                         thread / kWarpThreads);
+          visit(layout.scaleWordOffset(thread % kWarpThreads,
+                                       thread / kWarpThreads) +
                     layout.scaleByte(slot, word),
                 at.row, at.col / layout.scaleBlock);
         }

@@ -122,14 +122,13 @@ static Array choices(Problem problem, const Target &target,
 
 /// The owner of each cell of a map's tile.
 static Array owners(const FragmentMap &map) {
-  constexpr int lanes = 32;
   std::vector<int> cells(size_t(map.rows()) * map.cols());
   for (int warp = 0; warp < map.warps(); ++warp)
-    for (int lane = 0; lane < lanes; ++lane)
+    for (int lane = 0; lane < kWarpThreads; ++lane)
       for (int element = 0; element < map.elements(); ++element) {
         const Coord at = map(element, lane, warp);
         cells[size_t(at.row) * map.cols() + at.col] =
-            (warp * lanes + lane) * map.elements() + element;
+            (warp * kWarpThreads + lane) * map.elements() + element;
       }
   return Array(cells);
 }

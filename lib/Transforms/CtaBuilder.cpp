@@ -17,8 +17,8 @@ using namespace mxfp4;
 CtaBuilder::CtaBuilder(Location loc, Block *block, int64_t threads)
     : LoopBuilder(loc, OpBuilder::atBlockBegin(block)), threads(threads) {
   thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
-  warp = op<arith::DivUIOp>(thread, kLanes);
-  lane = op<arith::RemUIOp>(thread, kLanes);
+  warp = op<arith::DivUIOp>(thread, kWarpThreads);
+  lane = op<arith::RemUIOp>(thread, kWarpThreads);
   cta = gpu::BlockIdOp::create(b, gpu::Dimension::x);
   ctas = gpu::GridDimOp::create(b, gpu::Dimension::x);
 }
@@ -116,18 +116,20 @@ Value CtaBuilder::matchLanes(Value value, int64_t bits) {
 }
 
 Value CtaBuilder::shuffle(Value value, Value from) {
-  return gpu::ShuffleOp::create(b, value, from, integer(32, kLanes),
+  return gpu::ShuffleOp::create(b, value, from, integer(32, kWarpThreads),
                                 gpu::ShuffleMode::IDX)
       .getShuffleResult();
 }
 
 Value CtaBuilder::exchange(Value value, int64_t bits) {
-  return gpu::ShuffleOp::create(b, value, bits, kLanes, gpu::ShuffleMode::XOR)
+  return gpu::ShuffleOp::create(b, value, bits, kWarpThreads,
+                                gpu::ShuffleMode::XOR)
       .getShuffleResult();
 }
 
 Value CtaBuilder::shuffleUp(Value value, int64_t by) {
-  return gpu::ShuffleOp::create(b, value, by, kLanes, gpu::ShuffleMode::UP)
+  return gpu::ShuffleOp::create(b, value, by, kWarpThreads,
+                                gpu::ShuffleMode::UP)
       .getShuffleResult();
 }
 
@@ -138,7 +140,7 @@ Value CtaBuilder::sumLanes(Value value, int64_t group) {
 }
 
 Value CtaBuilder::scanLanes(Value value) {
-  for (int64_t by = 1; by < kLanes; by *= 2) {
+  for (int64_t by = 1; by < kWarpThreads; by *= 2) {
     Value below = shuffleUp(value, by);
     Value has = compare(arith::CmpIPredicate::uge, lane, by);
     value = select(has, add(value, below), value);

@@ -15,6 +15,8 @@
 
 #include "LoopBuilder.h"
 
+#include "mxfp4/Core/Warp.h"
+
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 namespace mxfp4 {
@@ -24,9 +26,8 @@ public:
   /// At the start of a block, for CTAs of `threads` threads, whole warps.
   CtaBuilder(mlir::Location loc, mlir::Block *block, int64_t threads);
 
-  static constexpr int64_t kLanes = 32;
   const int64_t threads;
-  int64_t warps() const { return threads / kLanes; }
+  int64_t warps() const { return threads / kWarpThreads; }
   /// Numbers (index) of this thread, its warp and its lane; the CTA, and how
   /// many there are.
   Value thread, warp, lane, cta, ctas;
@@ -39,7 +40,7 @@ public:
     loopBy(thread, count, index(threads), body);
   }
   void laneLoop(Value count, llvm::function_ref<void(Value)> body) {
-    loopBy(lane, count, index(kLanes), body);
+    loopBy(lane, count, index(kWarpThreads), body);
   }
   /// A value of a branch, or another.
   Value ifElse(Value condition, llvm::function_ref<Value()> then,
@@ -82,7 +83,7 @@ public:
   Value shuffleUp(Value value, int64_t by);
   /// A sum over groups of `group` lanes, a power of two: of halves, quarters,
   /// ...
-  Value sumLanes(Value value, int64_t group = kLanes);
+  Value sumLanes(Value value, int64_t group = kWarpThreads);
   /// The sum of an i32 over this lane and those below.
   Value scanLanes(Value value);
   void syncWarp();

@@ -14,14 +14,13 @@
 
 #include "KernelBuilding.h"
 
+#include "mxfp4/Core/Warp.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 namespace mxfp4::grid {
-
-/// Lanes of a warp.
-inline constexpr int kLanes = 32;
 
 inline mlir::Value compare(mlir::ImplicitLocOpBuilder &b,
                            mlir::arith::CmpIPredicate predicate, mlir::Value l,
@@ -45,7 +44,7 @@ struct Shuffled {
 inline Shuffled shuffle(mlir::ImplicitLocOpBuilder &b,
                         mlir::gpu::ShuffleMode mode, mlir::Value value,
                         int32_t lane) {
-  auto op = mlir::gpu::ShuffleOp::create(b, value, lane, kLanes, mode);
+  auto op = mlir::gpu::ShuffleOp::create(b, value, lane, kWarpThreads, mode);
   return {op.getShuffleResult(), op.getValid()};
 }
 
@@ -53,7 +52,7 @@ inline Shuffled shuffle(mlir::ImplicitLocOpBuilder &b,
 inline std::pair<mlir::Value, mlir::Value>
 emitScan(mlir::ImplicitLocOpBuilder &b, mlir::Value value) {
   mlir::Value sum = value;
-  for (int distance = 1; distance < kLanes; distance *= 2) {
+  for (int distance = 1; distance < kWarpThreads; distance *= 2) {
     const Shuffled before =
         shuffle(b, mlir::gpu::ShuffleMode::UP, sum, distance);
     sum = mlir::arith::AddIOp::create(
@@ -62,7 +61,7 @@ emitScan(mlir::ImplicitLocOpBuilder &b, mlir::Value value) {
                                       i32Constant(b, 0)));
   }
   return {mlir::arith::SubIOp::create(b, sum, value),
-          shuffle(b, mlir::gpu::ShuffleMode::IDX, sum, kLanes - 1).value};
+          shuffle(b, mlir::gpu::ShuffleMode::IDX, sum, kWarpThreads - 1).value};
 }
 
 /// ORs `bits` into the error word, if there is one.

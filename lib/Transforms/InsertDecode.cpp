@@ -63,7 +63,7 @@ static Value decodeTileToShared(ImplicitLocOpBuilder &b,
 
   // No barrier is needed in front of these stores: the barrier before
   // tile_matmul comes after the last reads of the decoded tile.
-  const int warps = schedule.threads() / 32;
+  const int warps = schedule.threads() / kWarpThreads;
   const int all = schedule.tileRows / traits.sliceRows();
   for (int first = 0; first < all; first += warps) {
     Value slice = add(b, warp, first);

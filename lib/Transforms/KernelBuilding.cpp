@@ -79,8 +79,9 @@ Value mxfp4::skipSteps(ImplicitLocOpBuilder &b, KLoopOp loop) {
 
 Value mxfp4::makeUniform(ImplicitLocOpBuilder &b, Value number) {
   number = arith::IndexCastOp::create(b, b.getI32Type(), number);
-  number = gpu::ShuffleOp::create(b, number, 0, 32, gpu::ShuffleMode::IDX)
-               .getShuffleResult();
+  number =
+      gpu::ShuffleOp::create(b, number, 0, kWarpThreads, gpu::ShuffleMode::IDX)
+          .getShuffleResult();
   return arith::IndexCastOp::create(b, b.getIndexType(), number);
 }
 

@@ -80,17 +80,19 @@ Value Arithmetic::number(const WarpTerm &term, Value warp) {
   return term.modulus == 0 ? number : urem(number, term.modulus);
 }
 Value Arithmetic::firstSlice(const WarpPlace &place, Value warp) {
-  Value total;
-  for (const WarpTerm &term : place.slice) {
-    Value part = mul(number(term, warp), term.stride);
-    total = total ? add(total, part) : part;
-  }
+  const auto part = [&](const WarpTerm &term) {
+    return mul(number(term, warp), term.stride);
+  };
+  Value total = part(place.slice.front());
+  for (const WarpTerm &term : ArrayRef(place.slice).drop_front())
+    total = add(total, part(term));
   return total;
 }
 Value Arithmetic::thread() {
   return NVVM::ThreadIdXOp::create(b, b.getI32Type());
 }
-Value Arithmetic::lane() { return andi(thread(), 31); }
+Value Arithmetic::warp() { return shr(thread(), llvm::Log2_32(kWarpThreads)); }
+Value Arithmetic::lane() { return andi(thread(), kWarpThreads - 1); }
 
 void mxfp4::keepRolled(scf::ForOp loop) {
   MLIRContext *context = loop.getContext();

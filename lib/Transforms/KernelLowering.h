@@ -58,8 +58,9 @@ public:
   mlir::Value firstSlice(const WarpPlace &place, mlir::Value warp);
   mlir::Value number(const WarpTerm &term, mlir::Value warp);
 
-  /// threadIdx.x and its number in the warp, i32.
+  /// threadIdx.x, its warp, and its number in the warp, i32.
   mlir::Value thread();
+  mlir::Value warp();
   mlir::Value lane();
 
 private:

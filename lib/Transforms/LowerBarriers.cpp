@@ -41,13 +41,13 @@ struct LowerInitBarriers : ConvertOpToLLVMPattern<InitBarriersOp> {
     // One thread would set up barriers one after the other; therefore the
     // first lanes of all warps share them.
     const int64_t slots = op.getBarriers().getType().getDimSize(0);
-    const int64_t warps = *threads / 32;
+    const int64_t warps = *threads / kWarpThreads;
     Value count = a.constant(b.getI32Type(), op.getCount());
     Value isFirst = LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::eq, a.lane(),
                                          a.constant(b.getI32Type(), 0));
     auto lanes = scf::IfOp::create(b, isFirst);
     b.setInsertionPointToStart(lanes.thenBlock());
-    Value warp = a.shr(a.thread(), 5);
+    Value warp = a.warp();
     for (int64_t first = 0; first < slots; first += warps) {
       Value slot = a.add(warp, first);
       OpBuilder::InsertionGuard guard(b);

@@ -28,7 +28,7 @@ namespace {
 
 constexpr int kUnitsOfRow = kRowBytes / kUnitBytes;
 /// Rows that a warp copies at a time.
-constexpr int kRowsOfWarp = 32 / kUnitsOfRow;
+constexpr int kRowsOfWarp = kWarpThreads / kUnitsOfRow;
 
 /// The warps that share the rows of a tile, and where a thread is among them.
 class Sharing {
@@ -42,8 +42,8 @@ public:
       FailureOr<int64_t> threads = threadsOf(op);
       if (failed(threads))
         return failure();
-      warps = *threads / 32;
-      warp = a.shr(a.thread(), 5);
+      warps = *threads / kWarpThreads;
+      warp = a.warp();
     }
     Sharing sharing;
     sharing.warps = warps;
@@ -165,7 +165,7 @@ void Gather::emit() {
                  a.constant(b.getI32Type(), 0));
   Value stage = a.offset(adaptor.getDestination(),
                          a.mul(adaptor.getSlot(), tokens * kRowBytes));
-  for (int odd : {0, 1}) {
+  for (int64_t odd : {0, 1}) {
     Value row = a.add(sharing.first, odd * kRowsOfWarp);
     Value swizzled = a.xori(unit, a.andi(row, 7));
     places[odd] = a.offset(stage, a.add(a.mul(sharing.first, kRowBytes),

@@ -159,9 +159,9 @@ static void lowerTable(BuildTileTableOp op) {
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
   const Schedule schedule = op.getSchedule().toSchedule();
   if (schedule.isWide() || schedule.isBeside())
-    thread = arith::SubIOp::create(b, thread, indexConstant(b, 32));
-  Value isFirstWarp = arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
-                                            thread, indexConstant(b, 32));
+    thread = arith::SubIOp::create(b, thread, indexConstant(b, kWarpThreads));
+  Value isFirstWarp = arith::CmpIOp::create(
+      b, arith::CmpIPredicate::ult, thread, indexConstant(b, kWarpThreads));
   scf::IfOp::create(b, isFirstWarp, [&](OpBuilder &then, Location loc) {
     ImplicitLocOpBuilder inner(loc, then);
     grid.emitTable(inner, thread);
@@ -271,8 +271,8 @@ static void lowerRoles(WarpRolesOp op) {
   for (RoleOp role : front)
     frontWarps += role.getWarps();
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
-  Value warp =
-      makeUniform(b, arith::DivUIOp::create(b, thread, indexConstant(b, 32)));
+  Value warp = makeUniform(
+      b, arith::DivUIOp::create(b, thread, indexConstant(b, kWarpThreads)));
   Value isBehind = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, warp,
                                          indexConstant(b, frontWarps));
   auto branch = scf::IfOp::create(b, isBehind, /*withElseRegion=*/true);

@@ -53,7 +53,7 @@ WarpPlace TileStore::storingWarps() const {
 }
 
 void TileStore::locateThread() {
-  Value warp = a.shr(a.thread(), 5), lane = a.lane();
+  Value warp = a.warp(), lane = a.lane();
   const WarpPlace place = storingWarps();
   Value warpAlongTokens = a.number(place.token, warp);
   firstColumn = emitFirstColumn(warp);
@@ -95,7 +95,7 @@ void TileStore::countStored() {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(first.thenBlock());
   const WarpPlace warps = storingWarps();
-  Value warp = a.shr(a.thread(), 5);
+  Value warp = a.warp();
   // Of the warp's rows and columns of sums those that exist.
   const auto clamp = [&](Value number, int64_t most) -> Value {
     Value least = LLVM::SMaxOp::create(b, number, a.constant(i32, 0));
@@ -127,7 +127,8 @@ void TileStore::emitTokens() {
   if (!op.getEpilogue().empty())
     loadColumns();
   if (sharesRows())
-    for (int64_t first = 0; first < schedule.warpTokens(); first += 32)
+    for (int64_t first = 0; first < schedule.warpTokens();
+         first += kWarpThreads)
       shareRows(first);
   locateThread();
   epilogue.widenColumns();
@@ -362,9 +363,10 @@ Value TileStore::exchange(ArrayRef<Value> values) {
   if (isByte)
     mine = LLVM::ZExtOp::create(b, i32, mine);
   // Neighbours in columns are four lanes apart.
-  Value theirs = NVVM::ShflOp::create(b, i32, constant(-1), mine, constant(4),
-                                      constant(31), NVVM::ShflKind::bfly,
-                                      /*return_value_and_is_valid=*/UnitAttr());
+  Value theirs =
+      NVVM::ShflOp::create(b, i32, constant(-1), mine, constant(4),
+                           constant(kWarpThreads - 1), NVVM::ShflKind::bfly,
+                           /*return_value_and_is_valid=*/UnitAttr());
   Value selector = a.select(
       LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::ne, isOdd, constant(0)),
       constant(isByte ? 0x15 : 0x3276), constant(isByte ? 0x40 : 0x5410));

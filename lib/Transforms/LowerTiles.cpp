@@ -30,7 +30,7 @@ FailureOr<int64_t> mxfp4::threadsOf(Operation *op) {
     if (auto size = kernel.getKnownBlockSize())
       threads = (*size)[0];
   // By warps they share the work.
-  if (threads < 32 || threads % 32 != 0)
+  if (threads < kWarpThreads || threads % kWarpThreads != 0)
     return op->emitOpError(
         "requires a kernel with a known block size of whole warps");
   return threads;

@@ -173,7 +173,7 @@ struct LowerSyncWarpgroup : ConvertOpToLLVMPattern<SyncWarpgroupOp> {
         b, NVVM::ProxyKind::async_shared,
         NVVM::SharedSpaceAttr::get(b.getContext(),
                                    NVVM::SharedSpace::shared_cta));
-    constexpr int threads = 32 * kWarpgroupWarps;
+    constexpr int threads = kWarpThreads * kWarpgroupWarps;
     Value group = a.shr(a.thread(), llvm::Log2_32(threads));
     NVVM::BarrierOp::create(b, TypeRange{}, a.add(group, 7),
                             a.constant(b.getI32Type(), threads),

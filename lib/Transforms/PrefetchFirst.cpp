@@ -31,8 +31,6 @@ static constexpr StringLiteral kPrefetchFirst = "mxfp4-prefetch-first";
 /// fetch gains were gained.
 static constexpr int64_t kSteps = 2;
 
-static constexpr int64_t kWarp = 32;
-
 namespace {
 /// A kernel that may fetch weights of its first tiles.
 struct FirstTiles {
@@ -120,7 +118,8 @@ static void prefetch(FirstTiles of) {
   ImplicitLocOpBuilder b(of.wait.getLoc(), of.wait);
   Value cta = gpu::BlockIdOp::create(b, gpu::Dimension::x);
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
-  Value before = indexConstant(b, (*of.kernel.getKnownBlockSize())[0] - kWarp);
+  Value before =
+      indexConstant(b, (*of.kernel.getKnownBlockSize())[0] - kWarpThreads);
   Value isChosen =
       arith::CmpIOp::create(b, arith::CmpIPredicate::uge, thread, before);
   b.setInsertionPointToStart(scf::IfOp::create(b, isChosen).thenBlock());

@@ -41,21 +41,21 @@ RaggedGrid::Guess RaggedGrid::emitGuess(ImplicitLocOpBuilder &b,
   const auto add = [&](Value l, Value r) -> Value {
     return arith::AddIOp::create(b, l, r);
   };
-  const int64_t chunks = llvm::divideCeil(groups, kLanes);
-  Value isLast = compare(b, P::eq, lane, indexConstant(b, kLanes - 1));
+  const int64_t chunks = llvm::divideCeil(groups, kWarpThreads);
+  Value isLast = compare(b, P::eq, lane, indexConstant(b, kWarpThreads - 1));
   Value behind =
       toI32(b, arith::SelectOp::create(b, isLast, indexConstant(b, 0),
                                        add(lane, indexConstant(b, 1))));
   // Where the group of each lane begins, and the one of the lane behind.
   SmallVector<Value> numbers, begins, ends;
   for (int64_t i = 0; i <= chunks; ++i) {
-    numbers.push_back(add(lane, indexConstant(b, kLanes * i)));
+    numbers.push_back(add(lane, indexConstant(b, kWarpThreads * i)));
     Value at = arith::MinUIOp::create(b, numbers[i], indexConstant(b, groups));
     begins.push_back(LoadEarlyOp::create(b, b.getI32Type(), offsets, at));
   }
   for (Value begin : begins)
     ends.push_back(gpu::ShuffleOp::create(b, begin, behind,
-                                          i32Constant(b, kLanes),
+                                          i32Constant(b, kWarpThreads),
                                           gpu::ShuffleMode::IDX)
                        .getShuffleResult());
   Value all = i32Constant(b, 0);

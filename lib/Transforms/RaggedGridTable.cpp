@@ -180,14 +180,14 @@ void RaggedGrid::emitTable(ImplicitLocOpBuilder &b, Value lane) const {
   if (ahead)
     LLVM::FenceOp::create(b, LLVM::AtomicOrdering::acq_rel, "device");
   const int64_t perLane =
-      std::min(kGroupsPerLane, (groups + kLanes - 1) / kLanes);
+      std::min(kGroupsPerLane, (groups + kWarpThreads - 1) / kWarpThreads);
   // Whether bounds were bad, and the tiles of each list.
   SmallVector<Value> start = {
       arith::ConstantIntOp::create(b, b.getI1Type(), 0)};
   start.append(lists(), i32Constant(b, 0));
   auto rounds = scf::ForOp::create(
       b, indexConstant(b, 0), indexConstant(b, groups),
-      indexConstant(b, kLanes * perLane), start,
+      indexConstant(b, kWarpThreads * perLane), start,
       [&](OpBuilder &builder, Location loc, Value base, ValueRange args) {
         ImplicitLocOpBuilder b(loc, builder);
         Value first = arith::AddIOp::create(

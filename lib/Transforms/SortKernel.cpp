@@ -128,8 +128,7 @@ void SortKernel::emit() {
 void SortKernel::emitPart(Value firstToken, Value endToken, Value firstBlock) {
   Value start = c.mul(firstToken, slots), end = c.mul(endToken, slots);
   // Each warp has a multiple of 32 slots.
-  Value perWarp =
-      c.mul(c.divideUp(c.sub(end, start), c.threads), CtaBuilder::kLanes);
+  Value perWarp = c.mul(c.divideUp(c.sub(end, start), c.threads), kWarpThreads);
   firstSlot = c.min(c.add(start, c.mul(c.warp, perWarp)), end);
   endSlot = c.min(c.add(firstSlot, perWarp), end);
   clear();
@@ -185,7 +184,7 @@ void SortKernel::sumCounts(Value firstBlock) {
     addCounts(sumBefore, before, expert);
   };
   c.loopBy(c.mul(c.lane, width), c.index(experts),
-           c.index(width * CtaBuilder::kLanes), sumOf);
+           c.index(width * kWarpThreads), sumOf);
 }
 
 /// Adds the counts of neighbouring experts, from `expert` on, to `memory`.
@@ -238,8 +237,7 @@ SortKernel::Slot SortKernel::readSlot(Value number, bool reports) {
 /// second 32 on.
 void SortKernel::forFurtherSlots(function_ref<void(const Slot &)> body,
                                  bool reports) {
-  c.loopBy(c.add(firstSlot, CtaBuilder::kLanes), endSlot,
-           c.index(CtaBuilder::kLanes),
+  c.loopBy(c.add(firstSlot, kWarpThreads), endSlot, c.index(kWarpThreads),
            [&](Value start) { body(readSlot(c.add(start, c.lane), reports)); });
 }
 
@@ -273,7 +271,7 @@ SmallVector<Value> SortKernel::loadHistograms(Value expert) {
 /// Each thread of the first warps has one expert. It finds the expert's first
 /// row, and the first row of each warp's slots of this expert.
 void SortKernel::emitStarts(Value firstToken) {
-  const int64_t expertWarps = llvm::divideCeil(experts, CtaBuilder::kLanes);
+  const int64_t expertWarps = llvm::divideCeil(experts, kWarpThreads);
   Value hasExperts = c.less(c.warp, expertWarps);
   Value expert = c.min(c.thread, c.index(experts - 1));
   auto part = scf::IfOp::create(
@@ -287,7 +285,7 @@ void SortKernel::emitStarts(Value firstToken) {
     Value ofAll = arg.counts ? c.load(all, expert) : values.back();
     values.back() = c.select(c.less(c.thread, experts), ofAll, zero());
     values.push_back(c.scanLanes(values.back()));
-    Value isLast = c.compare(CmpIPredicate::eq, c.lane, CtaBuilder::kLanes - 1);
+    Value isLast = c.compare(CmpIPredicate::eq, c.lane, kWarpThreads - 1);
     c.ifThen(isLast, [&] { c.store(values.back(), warpTotals, c.warp); });
     scf::YieldOp::create(c.b, values);
     c.b.setInsertionPointToStart(part.elseBlock());
@@ -308,14 +306,14 @@ void SortKernel::emitStarts(Value firstToken) {
 /// The number of rows of all experts before the thread's. `used` becomes the
 /// number of rows of all experts.
 Value SortKernel::emitOffset(Value scanned, Value count) {
-  const int64_t expertWarps = llvm::divideCeil(experts, CtaBuilder::kLanes);
+  const int64_t expertWarps = llvm::divideCeil(experts, kWarpThreads);
   // Each warp computes this by itself: lane i has the total of warp i.
   Value isWarp = c.less(c.lane, expertWarps);
   Value total = c.ifElse(
       isWarp, [&] { return c.load(warpTotals, c.lane); },
       [&] { return zero(); });
   Value totals = c.scanLanes(total);
-  Value sum = c.shuffle(totals, c.integer(32, CtaBuilder::kLanes - 1));
+  Value sum = c.shuffle(totals, c.integer(32, kWarpThreads - 1));
   c.ifThen(c.isZero(c.thread), [&] { c.store(sum, used, c.index(0)); });
   Value below = c.shuffle(c.sub(totals, total), c.toI32(c.warp));
   return c.add(below, c.sub(scanned, count));

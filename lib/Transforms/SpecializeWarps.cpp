@@ -108,7 +108,8 @@ static RoleRing createRing(ImplicitLocOpBuilder &b, Program program) {
   // Beside the copies of the engine, each thread that gathers arrives.
   Value ring = CreateRingOp::create(
       b, RingType::get(b.getContext(), schedule.stages, program.gathers), full,
-      empty, /*fills=*/program.gathers ? 1 + 32 * fillingWarps(schedule) : 1,
+      empty,
+      /*fills=*/program.gathers ? 1 + kWarpThreads * fillingWarps(schedule) : 1,
       /*releases=*/schedule.sliceWarps());
   NVVM::FenceMbarrierInitOp::create(b);
   return {full, ring};
@@ -229,7 +230,7 @@ static void reduceSlices(ImplicitLocOpBuilder &b, const Program &program,
   const SharedRegion region = SharedMemoryMap(schedule, program.layout).sums;
   Value buffer = sharedBuffer(b,
                               {region.count * sums.getNumElements(),
-                               int64_t(32) * schedule.sliceWarps()},
+                               int64_t(kWarpThreads) * schedule.sliceWarps()},
                               b.getF32Type(), region.offset);
   Value tokens =
       schedule.heightStep() < schedule.tileTokens ? store.getValid() : Value();

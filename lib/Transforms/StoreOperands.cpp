@@ -68,7 +68,7 @@ void TileStore::loadColumns() {
   if (loadsAhead())
     if (auto ahead = behind(adaptor.getExpert(), adaptor.getBlock()))
       b.restoreInsertionPoint(*ahead);
-  Value first = emitFirstColumn(a.shr(a.thread(), 5));
+  Value first = emitFirstColumn(a.warp());
   SmallVector<Value> columns;
   for (int slice = 0; slice < slices(); ++slice)
     columns.push_back(a.add(first, columnOffset(slice)));
@@ -90,8 +90,7 @@ void TileStore::shareRows(int64_t first) {
       b.restoreInsertionPoint(*ahead);
   const WarpPlace place = storingWarps();
   Value token = a.add(
-      a.mul(a.number(place.token, a.shr(a.thread(), 5)), place.token.stride),
-      a.lane());
+      a.mul(a.number(place.token, a.warp()), place.token.stride), a.lane());
   shared.push_back(epilogue.loadRow(tokenRow(token, first)));
 }
 
@@ -105,12 +104,14 @@ SmallVector<Value> TileStore::valuesOfRow(int64_t token) {
     return epilogue.loadRow(tokenRow(heldToken, token));
   Type i32 = b.getI32Type();
   Value ownFirst = a.sum(strides(map.lane, true), a.lane());
-  return llvm::map_to_vector(shared[token / 32], [&](Value held) -> Value {
-    return NVVM::ShflOp::create(b, b.getF32Type(), a.constant(i32, -1), held,
-                                a.add(ownFirst, token % 32),
-                                a.constant(i32, 31), NVVM::ShflKind::idx,
-                                /*return_value_and_is_valid=*/UnitAttr());
-  });
+  return llvm::map_to_vector(
+      shared[token / kWarpThreads], [&](Value held) -> Value {
+        return NVVM::ShflOp::create(b, b.getF32Type(), a.constant(i32, -1),
+                                    held, a.add(ownFirst, token % kWarpThreads),
+                                    a.constant(i32, kWarpThreads - 1),
+                                    NVVM::ShflKind::idx,
+                                    /*return_value_and_is_valid=*/UnitAttr());
+      });
 }
 
 /// Whether a thread takes the values of all of its tokens from other lanes

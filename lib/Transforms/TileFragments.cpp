@@ -35,7 +35,8 @@ static Value emitTerm(ImplicitLocOpBuilder &b, Value warp,
 
 WarpPosition TileFragments::locateWarp(ImplicitLocOpBuilder &b) const {
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
-  Value warp = arith::DivUIOp::create(b, thread, indexConstant(b, 32));
+  Value warp =
+      arith::DivUIOp::create(b, thread, indexConstant(b, kWarpThreads));
   const WarpPlace place = schedule.placeOfWarps(schedule.consumerWarps());
   Value firstSlice = emitTerm(b, warp, place.slice.front());
   for (const WarpTerm &term : ArrayRef(place.slice).drop_front())

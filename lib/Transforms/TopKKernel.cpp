@@ -30,8 +30,7 @@ public:
   TopKKernel(CtaBuilder &c, const RoutingKernel &kernel,
              const RoutingArguments &arguments)
       : c(c), op(kernel.topK), arg(arguments), experts(kernel.experts()),
-        slots(kernel.slots()),
-        perLane(llvm::divideCeil(experts, CtaBuilder::kLanes)),
+        slots(kernel.slots()), perLane(llvm::divideCeil(experts, kWarpThreads)),
         scoring(op.getScoring()),
         isPacked(!op.getBias() && cast<MemRefType>(op.getLogits().getType())
                                       .getElementType()
@@ -44,7 +43,7 @@ private:
   /// An expert of this lane, as i32, and whether there is one.
   Value expert(int64_t number) { return selection.expert(number); }
   bool mayMiss(int64_t number) const {
-    return (number + 1) * CtaBuilder::kLanes > experts;
+    return (number + 1) * kWarpThreads > experts;
   }
   Value exists(int64_t number) { return c.less(expert(number), experts); }
 

@@ -63,8 +63,7 @@ Value TopKSelection::take(Values &keys, int64_t first, int64_t count,
 /// The lowest group with the best key in any lane: it has the lowest expert.
 Value TopKSelection::groupOf(ValueRange tops, Value best) {
   if (isPacked)
-    return c.op<arith::DivUIOp>(expertOfPacked(best),
-                                CtaBuilder::kLanes * kGroup);
+    return c.op<arith::DivUIOp>(expertOfPacked(best), kWarpThreads * kGroup);
   Value lowest = c.integer(32, INT32_MAX);
   for (int64_t group = groups() - 1; group >= 0; --group)
     lowest = c.select(c.compare(CmpIPredicate::eq, tops[group], best),

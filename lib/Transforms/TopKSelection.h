@@ -33,7 +33,7 @@ public:
 
   /// An expert of this lane, as i32.
   mlir::Value expert(int64_t number) {
-    return c.add(lane, number * CtaBuilder::kLanes);
+    return c.add(lane, number * kWarpThreads);
   }
   /// The high half of a key, above what is greater for lower experts.
   mlir::Value pack(mlir::Value key, mlir::Value expert);

@@ -18,6 +18,7 @@
 #define MXFP4_CORE_INSTRUCTION_H
 
 #include "mxfp4/Core/FragmentMap.h"
+#include "mxfp4/Core/Warp.h"
 
 #include <cstdint>
 #include <optional>
@@ -45,9 +46,6 @@ enum class NumberType { BF16, F32, E4M3, E5M2 };
 int bits(NumberType type);
 /// In PTX.
 const char *name(NumberType type);
-
-/// Warps of a warpgroup, as PTX defines it.
-inline constexpr int kWarpgroupWarps = 4;
 
 /// Bytes of a row of a stage along K: the widest swizzle that TMA and matrix
 /// descriptors have.
@@ -82,7 +80,7 @@ struct InstructionTraits {
   FragmentMap (*mapOfSums)(int n);
 
   bool readsSharedB() const { return !mapOfB; }
-  int threads() const { return 32 * warps; }
+  int threads() const { return kWarpThreads * warps; }
   /// Rows of A that one warp holds: a slice.
   int sliceRows() const { return m / warps; }
   /// Registers of 32 bits of a thread's share of A.

@@ -13,6 +13,8 @@
 #ifndef MXFP4_CORE_ROUTING_H
 #define MXFP4_CORE_ROUTING_H
 
+#include "mxfp4/Core/Warp.h"
+
 #include <algorithm>
 #include <cstdint>
 
@@ -20,7 +22,7 @@ namespace mxfp4 {
 
 /// Limits of the kernels: a lane of a warp has a slot, the 32 histograms of a
 /// CTA fit its shared memory, and the registers of a CTA hold a row.
-inline constexpr int64_t kMostSlots = 32, kMostExperts = 1024,
+inline constexpr int64_t kMostSlots = kWarpThreads, kMostExperts = 1024,
                          kMostUnitsOfRow = 4096;
 /// Tokens for which one CTA routes as fast as several, and experts for which it
 /// has registers enough.

@@ -15,6 +15,7 @@
 
 #include "mxfp4/Core/Instruction.h"
 #include "mxfp4/Core/Target.h"
+#include "mxfp4/Core/Warp.h"
 #include "mxfp4/Core/WeightLayout.h"
 
 #include <cstdint>
@@ -154,16 +155,19 @@ struct Schedule {
   bool sumsInOrder() const { return kSlices == 1; }
   int producerThreads() const {
     return !traits().isAsynchronous ? 0
-           : producerRegisters != 0 ? 128
-                                    : 32 * (copyWarps + 1 + (bringBytes != 0));
+           : producerRegisters != 0
+               ? kWarpThreads * kWarpgroupWarps
+               : kWarpThreads * (copyWarps + 1 + (bringBytes != 0));
   }
-  int threads() const { return 32 * multiplyingWarps() + producerThreads(); }
+  int threads() const {
+    return kWarpThreads * multiplyingWarps() + producerThreads();
+  }
   /// Tiles along N.
   int64_t columnTiles(int64_t n) const { return (n + tileRows - 1) / tileRows; }
   int warpRows() const { return tileRows / warpsRows; }
   int warpTokens() const { return tileTokens / warpsTokens; }
   /// Accumulators of a thread.
-  int accumulators() const { return warpRows() * warpTokens() / 32; }
+  int accumulators() const { return warpRows() * warpTokens() / kWarpThreads; }
   /// The same, and those of the instructions where these have sums of their own
   /// (`Problem::promotion`).
   int allAccumulators(int promotion) const {

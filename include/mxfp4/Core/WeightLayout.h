@@ -44,6 +44,7 @@
 #define MXFP4_CORE_WEIGHTLAYOUT_H
 
 #include "mxfp4/Core/FragmentMap.h"
+#include "mxfp4/Core/Warp.h"
 
 #include <cstdint>
 #include <string>
@@ -119,7 +120,7 @@ struct BlockLayout {
   static constexpr int kWordCodes = 8;
   /// Warps and threads that hold a block together.
   constexpr int warps() const { return rows / 16; }
-  constexpr int threads() const { return 32 * warps(); }
+  constexpr int threads() const { return kWarpThreads * warps(); }
   /// 32-bit words of codes that a thread holds; those of an instruction's step
   /// along K, and columns of that; those that one load brings.
   constexpr int words() const { return cols / 16; }
@@ -135,7 +136,7 @@ struct BlockLayout {
   /// Strides of invariants 2 and 4, in bytes: four lanes, a quad, share the two
   /// rows of a fragment whose scales they need.
   constexpr int laneCodeBytes() const { return 4 * loadWords(); }
-  constexpr int warpCodeBytes() const { return 32 * laneCodeBytes(); }
+  constexpr int warpCodeBytes() const { return kWarpThreads * laneCodeBytes(); }
   /// From what one load brings to what the next one does.
   constexpr int loadCodeBytes() const { return warps() * warpCodeBytes(); }
   constexpr int quadScaleBytes() const { return 2 * slices(); }
