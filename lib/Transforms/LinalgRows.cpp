@@ -6,7 +6,7 @@
 
 #include "LinalgRows.h"
 
-#include "LoopBuilder.h"
+#include "MatmulLoops.h"
 #include "RoutingLoops.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -14,14 +14,6 @@
 
 using namespace mlir;
 using namespace mxfp4;
-
-/// An entry of a map of rows, and whether a tensor has such a row.
-static std::pair<Value, Value> mapped(LoopBuilder &l, Value map, Value row,
-                                      Value count) {
-  Value to =
-      arith::IndexCastOp::create(l.b, l.b.getIndexType(), l.load(map, row));
-  return {to, l.compare(arith::CmpIPredicate::ult, to, count)};
-}
 
 /// `rows` x `columns` (indices or static), each element from a call of `body`.
 static Value generate(OpBuilder &b, Location loc, OpFoldResult rows,
@@ -46,8 +38,8 @@ Value mxfp4::gatherInLinalg(OpBuilder &b, Location loc, GroupedMatmulOp op,
                   op.getActivationsType().getElementType(),
                   [&](LoopBuilder &l, Value row, Value column) {
                     auto [from, exists] =
-                        mapped(l, op.getGather(),
-                               l.op<arith::AddIOp>(row, group.begin), count);
+                        mappedRow(l, op.getGather(),
+                                  l.op<arith::AddIOp>(row, group.begin), count);
                     Value source = l.select(exists, from, l.index(0));
                     return l.load(x, {source, column});
                   });
@@ -56,31 +48,21 @@ Value mxfp4::gatherInLinalg(OpBuilder &b, Location loc, GroupedMatmulOp op,
 Value mxfp4::finishInLinalg(OpBuilder &b, Location loc, GroupedMatmulOp op,
                             const GroupRows &group, Value expert, Value sums) {
   const int64_t count = op.takesPairs() ? 2 : 1;
-  return generate(
-      b, loc, group.rows, tensor::getMixedSize(b, loc, op.getInit(), 1),
-      b.getF32Type(), [&](LoopBuilder &l, Value row, Value column) {
-        SmallVector<Value> columns;
-        for (int64_t i = 0; i < count; ++i)
-          columns.push_back(
-              l.op<arith::AddIOp>(l.op<arith::MulIOp>(column, count), i));
-        SmallVector<Value> arguments;
-        for (Value at : columns)
-          arguments.push_back(l.load(sums, {row, at}));
-        for (Value operand : op.getEpilogueOperands())
-          switch (epilogueOperandOf(operand.getType())) {
-          case EpilogueOperand::Scalar:
-            arguments.push_back(l.widen(l.load(operand, {})));
-            break;
-          case EpilogueOperand::PerRow:
-            arguments.push_back(l.widen(
-                l.load(operand, l.op<arith::AddIOp>(row, group.begin))));
-            break;
-          case EpilogueOperand::PerColumn:
-            for (Value at : columns)
-              arguments.push_back(l.widen(l.load(operand, {expert, at})));
-          }
-        return cloneEpilogue(l.b, op.getEpilogue()[0], arguments);
-      });
+  return generate(b, loc, group.rows,
+                  tensor::getMixedSize(b, loc, op.getInit(), 1), b.getF32Type(),
+                  [&](LoopBuilder &l, Value row, Value column) {
+                    SmallVector<Value> columns;
+                    for (int64_t i = 0; i < count; ++i)
+                      columns.push_back(l.op<arith::AddIOp>(
+                          l.op<arith::MulIOp>(column, count), i));
+                    SmallVector<Value> arguments;
+                    for (Value at : columns)
+                      arguments.push_back(l.load(sums, {row, at}));
+                    return finishSums(
+                        l, op, arguments, expert,
+                        [&] { return l.op<arith::AddIOp>(row, group.begin); },
+                        [&](int64_t number) { return columns[number]; });
+                  });
 }
 
 Value mxfp4::scatterInLinalg(OpBuilder &b, Location loc, GroupedMatmulOp op,
@@ -92,7 +74,7 @@ Value mxfp4::scatterInLinalg(OpBuilder &b, Location loc, GroupedMatmulOp op,
   const SmallVector<OpFoldResult> sizes = {one, columns}, ones = {one, one};
   return l.reduce(
       l.index(0), group.rows, y, [&](Value row, Value carried) -> Value {
-        auto [to, exists] = mapped(
+        auto [to, exists] = mappedRow(
             l, op.getScatter(), l.op<arith::AddIOp>(row, group.begin), count);
         auto branch = scf::IfOp::create(l.b, carried.getType(), exists,
                                         /*withElseRegion=*/true);
@@ -120,7 +102,7 @@ std::pair<Value, Value> mxfp4::quantizeRowsInLinalg(OpBuilder &b, Location loc,
   const auto value = [&](LoopBuilder &l, Value row, Value column) -> Value {
     if (!op.getGather())
       return l.widen(l.load(x, {row, column}));
-    auto [from, exists] = mapped(l, op.getGather(), row, count);
+    auto [from, exists] = mappedRow(l, op.getGather(), row, count);
     auto found = scf::IfOp::create(l.b, l.b.getF32Type(), exists,
                                    /*withElseRegion=*/true);
     LoopBuilder then(loc, found.getThenBodyBuilder());

@@ -6,6 +6,7 @@
 
 #include "LoopBuilder.h"
 #include "LoopScalars.h"
+#include "MatmulLoops.h"
 #include "RoutingLoops.h"
 
 #include "mxfp4/Core/Format.h"
@@ -71,9 +72,7 @@ private:
 
   /// An entry of a map of rows, and whether a buffer has such a row.
   std::pair<Value, Value> mapped(Value map, Value row, Value buffer) {
-    Value to =
-        arith::IndexCastOp::create(l.b, l.b.getIndexType(), l.load(map, row));
-    return {to, l.compare(arith::CmpIPredicate::ult, to, l.size(buffer, 0))};
+    return mappedRow(l, map, row, l.size(buffer, 0));
   }
 
   void emitGroups() {
@@ -165,26 +164,14 @@ private:
     });
   }
 
-  /// Computes the epilogue. `arguments` has the sums, to which the values of
-  /// the epilogue's operands are appended.
+  /// Computes the epilogue, if there is one. `arguments` has the sums.
   Value finish(SmallVector<Value> &arguments, Value expert, Value row,
                Value column) {
     if (!op.hasEpilogue())
       return arguments[0];
-    for (Value operand : op.getEpilogueOperands())
-      switch (epilogueOperandOf(operand.getType())) {
-      case EpilogueOperand::Scalar:
-        arguments.push_back(l.widen(l.load(operand, {})));
-        break;
-      case EpilogueOperand::PerRow:
-        arguments.push_back(l.widen(l.load(operand, row)));
-        break;
-      case EpilogueOperand::PerColumn:
-        for (int64_t i = 0; i < sums(); ++i)
-          arguments.push_back(
-              l.widen(l.load(operand, {expert, sumColumn(column, i)})));
-      }
-    return cloneEpilogue(l.b, op.getEpilogue()[0], arguments);
+    return finishSums(
+        l, op, arguments, expert, [&] { return row; },
+        [&](int64_t number) { return sumColumn(column, number); });
   }
 
   void reportUnless(Value condition, int bits) {

@@ -11,7 +11,7 @@ import form_runs
 import numpy as np
 from epilogues import behind_scales
 from form_runs import compiled
-from fused import Epilogued, finish
+from fused import Epilogued, finish, row_maps
 from mxfp4 import fp8, fp8_sums, library
 from mxfp4.artifact import Artifact
 from mxfp4.manifest import ROW_COUNTERS
@@ -155,13 +155,7 @@ class Data:
             "scales": np.ldexp(np.float32(rng.choice([1, 3], rows)), rng.integers(-9, 9, rows)),
         }  # fmt: skip
         arrays |= form.data(form.experts, rows, rng)
-        if form.groups:
-            assert ids is not None
-            arrays["expert_ids"] = np.array(ids, np.int32)
-        if form.gather:
-            arrays["gather"] = rng.integers(0, sources, rows).astype(np.int32)
-        if form.scatter:
-            arrays["scatter"] = rng.permutation(rows + 3)[:rows].astype(np.int32)
+        arrays |= row_maps(form, rows, sources, ids, rng)
         return Data(arrays, decode_weights(blocks, reduced), rows)
 
     def output_rows(self, form: Form) -> int:

@@ -151,13 +151,7 @@ class Data:
             "weights": packed.data,
             "offsets": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32),
         }
-        if form.groups:
-            assert ids is not None
-            arrays["expert_ids"] = np.array(ids, np.int32)
-        if form.gather:
-            arrays["gather"] = rng.integers(0, sources, rows).astype(np.int32)
-        if form.scatter:
-            arrays["scatter"] = rng.permutation(rows + 3)[:rows].astype(np.int32)
+        arrays |= row_maps(form, rows, sources, ids, rng)
         arrays |= form.data(form.experts, rows, rng)
         return Data(arrays, packed, rows)
 
@@ -184,6 +178,21 @@ class Data:
                 )
                 y[to] = finish(form.epilogue, a, sums, expert, span)
         return form_runs.rounded(y, form.output), stored
+
+
+def row_maps(
+    form: Any, rows: int, sources: int, ids: list[int] | None, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Those of a form's expert ids and maps of rows that it has."""
+    arrays = {}
+    if form.groups:
+        assert ids is not None
+        arrays["expert_ids"] = np.array(ids, np.int32)
+    if form.gather:
+        arrays["gather"] = rng.integers(0, sources, rows).astype(np.int32)
+    if form.scatter:
+        arrays["scatter"] = rng.permutation(rows + 3)[:rows].astype(np.int32)
+    return arrays
 
 
 def epilogue_data(

@@ -96,6 +96,17 @@ def test_k_slices_take_tiles_side_by_side_where_that_takes_no_more_rounds(
     assert set(together) == {True, False}
 
 
+def checked(artifact: Artifact, case: Case) -> Simulation:
+    """A run on one SM, of a kernel without complaints on one, two and five."""
+    for multiprocessors in (1, 2, 5):
+        found = complaints(artifact, case, multiprocessors=multiprocessors, launches=2)
+        assert not found, "\n".join(found)
+    return simulate(
+        artifact, case.activations(), case.weights(), case.offsets(), case.expert_ids(),
+        multiprocessors=1,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("n", [256, 320], ids=("whole", "partial"))
 @pytest.mark.parametrize("schedule", [s for s in EVERY if "wide_from" in s], ids=short)
 def test_crowded_groups_have_wide_tiles_and_the_others_their_own(schedule: str, n: int) -> None:
@@ -112,13 +123,7 @@ def test_crowded_groups_have_wide_tiles_and_the_others_their_own(schedule: str, 
     ):
         case = Case(Problem(3, n, 448, len(sizes), expert_ids=True), sizes, ids)
         artifact = compile_kernel(case.problem, f"schedule={schedule}")
-        for multiprocessors in (1, 2, 5):
-            found = complaints(artifact, case, multiprocessors=multiprocessors, launches=2)
-            assert not found, "\n".join(found)
-        run = simulate(
-            artifact, case.activations(), case.weights(), case.offsets(), case.expert_ids(),
-            multiprocessors=1,
-        )  # fmt: skip
+        run = checked(artifact, case)
         copied = 0
         for size, expert in zip(sizes, ids, strict=True):
             height, width = (2 * tokens, rows // 2) if size >= first else (tokens, rows)
@@ -160,13 +165,7 @@ def test_short_groups_are_multiplied_beside_the_others(schedule: str, n: int) ->
     ):
         case = Case(Problem(3, n, 448, len(sizes), expert_ids=True), sizes, ids)
         artifact = compile_kernel(case.problem, f"schedule={schedule}")
-        for multiprocessors in (1, 2, 5):
-            found = complaints(artifact, case, multiprocessors=multiprocessors, launches=2)
-            assert not found, "\n".join(found)
-        run = simulate(
-            artifact, case.activations(), case.weights(), case.offsets(), case.expert_ids(),
-            multiprocessors=1,
-        )  # fmt: skip
+        run = checked(artifact, case)
         few = sum(0 < size <= most for size in sizes)
         others = sum(-(-size // tall) for size in sizes if size > most)
         more = sum(most < size <= most * 3 // 2 for size in sizes)

@@ -17,6 +17,24 @@ namespace {
 
 class EachLayout : public testing::TestWithParam<BlockLayout> {
 protected:
+  struct Weights {
+    std::vector<uint8_t> codes, scales, packed;
+  };
+  /// Random weights, as they were and packed.
+  Weights packRandom(int64_t n, int64_t k, std::mt19937 &random) {
+    Weights w{std::vector<uint8_t>(n * k / 2),
+              std::vector<uint8_t>(n * k / layout.scaleBlock),
+              std::vector<uint8_t>(layout.packedBytes(n, k))};
+    for (uint8_t &code : w.codes)
+      code = random();
+    for (uint8_t &scale : w.scales)
+      scale = anyScale(layout, random());
+    EXPECT_EQ(
+        pack(layout, w.codes.data(), w.scales.data(), n, k, w.packed.data()),
+        PackStatus::Success);
+    return w;
+  }
+
   const BlockLayout layout = GetParam();
 };
 
@@ -63,14 +81,7 @@ TEST_P(EachLayout, UnpackInvertsPack) {
   for (int64_t n : {1, 17, 63, 64, 65, 130})
     for (int64_t slices : {1, 3, 5}) {
       const int64_t k = slices * layout.scaleBlock;
-      std::vector<uint8_t> codes(n * k / 2), scales(n * slices);
-      std::vector<uint8_t> packed(layout.packedBytes(n, k));
-      for (uint8_t &code : codes)
-        code = random();
-      for (uint8_t &scale : scales)
-        scale = anyScale(layout, random());
-      ASSERT_EQ(pack(layout, codes.data(), scales.data(), n, k, packed.data()),
-                PackStatus::Success);
+      const auto [codes, scales, packed] = packRandom(n, k, random);
       std::vector<uint8_t> codesBack(codes.size()), scalesBack(scales.size());
       ASSERT_EQ(unpack(layout, packed.data(), n, k, codesBack.data(),
                        scalesBack.data()),
@@ -84,19 +95,12 @@ TEST_P(EachLayout, UnpackInvertsPack) {
 TEST_P(EachLayout, PackPutsEachWeightWhereTheMapSays) {
   const int64_t n = 2 * layout.rows, k = 2 * layout.cols;
   std::mt19937 random(11);
-  std::vector<uint8_t> codes(n * k / 2), scales(n * k / layout.scaleBlock);
-  std::vector<uint8_t> packed(layout.packedBytes(n, k));
-  for (uint8_t &code : codes)
-    code = random();
-  for (uint8_t &scale : scales)
-    scale = anyScale(layout, random());
-  ASSERT_EQ(pack(layout, codes.data(), scales.data(), n, k, packed.data()),
-            PackStatus::Success);
+  const auto [codes, scales, packed] = packRandom(n, k, random);
   const FragmentMap map = layout.codeMap();
   for (int block = 0; block < 4; ++block)
     for (int thread = 0; thread < layout.threads(); ++thread)
       for (int element = 0; element < map.elements(); ++element) {
-        const int lane = thread % 32, warp = thread / 32;
+        const int lane = thread % kWarpThreads, warp = thread / kWarpThreads;
         const int slot = element % 8, index = element / 8;
         const uint8_t *bytes = &packed[block * layout.bytes()];
         uint32_t word;
