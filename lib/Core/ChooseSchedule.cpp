@@ -107,7 +107,7 @@ ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
   choice.reason = std::string(pick.why) + "; " +
                   choosers.whyInstruction(pick.schedule.instruction);
   choice.reason += problem.rowsHint > 0
-                       ? " (" + std::to_string(ceilDiv(expected, groups)) +
+                       ? " (" + std::to_string((expected - 1) / groups + 1) +
                              " expected per group)"
                        : " (no hint of the number of rows)";
   // Past the first row of each group only the mean counts, which changes after

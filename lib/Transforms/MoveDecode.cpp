@@ -90,20 +90,30 @@ template LogicalResult mxfp4::decodeAfterReshape(tensor::CollapseShapeOp,
 template LogicalResult mxfp4::decodeAfterReshape(tensor::ExpandShapeOp,
                                                  PatternRewriter &);
 
-LogicalResult mxfp4::decodeAfterPad(tensor::PadOp pad,
-                                    PatternRewriter &rewriter) {
-  auto decode = pad.getSource().getDefiningOp<DequantizeOp>();
+/// Whether a pad puts whole blocks of +0.0 around values.
+static bool padsWithBlocks(tensor::PadOp pad) {
   auto value = dyn_cast_or_null<FloatAttr>(
       uniformValue(pad.getBody()->getTerminator()->getOperand(0)));
-  if (!decode || !value || !value.getValue().isPosZero() ||
-      !pad.getResultType().hasStaticShape() || !hasStaticShapes(decode))
+  const auto isWhole = [](ArrayRef<int64_t> side) {
+    return !ShapedType::isDynamicShape(side) && side.back() % kScaleBlock == 0;
+  };
+  return value && value.getValue().isPosZero() &&
+         pad.getResultType().hasStaticShape() && isWhole(pad.getStaticLow()) &&
+         isWhole(pad.getStaticHigh());
+}
+
+LogicalResult mxfp4::decodeAfterPad(tensor::PadOp pad,
+                                    PatternRewriter &rewriter) {
+  if (!padsWithBlocks(pad))
+    return failure();
+  auto decode = pad.getSource().getDefiningOp<DequantizeOp>();
+  if (!decode)
+    return decodeAfterMove(pad.getSource(), rewriter);
+  if (!hasStaticShapes(decode))
     return failure();
   SmallVector<int64_t> low(pad.getStaticLow()), high(pad.getStaticHigh());
-  for (auto *side : {&low, &high}) {
-    if (ShapedType::isDynamicShape(*side) || side->back() % kScaleBlock != 0)
-      return failure();
+  for (auto *side : {&low, &high})
     side->back() /= kScaleBlock;
-  }
   OpBuilder::InsertionGuard guard(rewriter);
   rewriter.setInsertionPoint(pad);
   // Code 0 is +0.0, whatever its scale, which is 1 if the promises have it.

@@ -28,7 +28,8 @@ llvm::LogicalResult decodeAfterReshape(Reshape reshape,
                                        mlir::PatternRewriter &rewriter);
 
 /// Decodes after codes and scales were padded with blocks of +0.0, by which
-/// weights are padded.
+/// weights are padded; before that, after the first of the reshapes and slices
+/// that are padded.
 llvm::LogicalResult decodeAfterPad(mlir::tensor::PadOp pad,
                                    mlir::PatternRewriter &rewriter);
 

@@ -425,6 +425,47 @@ func.func @padded_as_promised(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>) -
 
 // -----
 
+// So are slices of weights, and reshaped ones. One that a pad does not keep the
+// blocks of is left as it is.
+
+// CHECK-LABEL: func @padded_slice(
+// CHECK-SAME:    %[[C:[^ ]*]]: tensor<4x96x2x16xi8>, %[[S:[^ ]*]]: tensor<4x96x2xi8>)
+// CHECK-DAG:     %[[CS:.*]] = tensor.extract_slice %[[C]][0, 8, 1, 0] [4, 40, 1, 16] [1, 1, 1, 1]
+// CHECK-DAG:     %[[SS:.*]] = tensor.extract_slice %[[S]][0, 8, 1] [4, 40, 1] [1, 1, 1]
+// CHECK:         %[[CODES:.*]] = tensor.pad %{{.*}} low[0, 0, 0, 0, 0] high[0, 0, 12, 1, 0]
+// CHECK:         %[[SCALES:.*]] = tensor.pad %{{.*}} low[0, 0, 0, 0] high[0, 0, 12, 1]
+// CHECK:         mxfp4.dequantize codes(%[[CODES]] : tensor<2x2x52x2x16xi8>) scales(%[[SCALES]] : tensor<2x2x52x2xi8>)
+// CHECK-LABEL: func @padded_slice_by_half_a_block(
+// CHECK:         tensor.extract_slice {{.*}} : tensor<4x96x64xbf16> to tensor<4x40x64xbf16>
+func.func @padded_slice(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>) -> tensor<2x2x52x64xbf16> {
+  %ve = tensor.empty() : tensor<4x96x64xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>)
+      outs(%ve : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %part = tensor.extract_slice %v[0, 8, 32] [4, 40, 32] [1, 1, 1] : tensor<4x96x64xbf16> to tensor<4x40x32xbf16>
+  %pairs = tensor.expand_shape %part [[0, 1], [2], [3]] output_shape [2, 2, 40, 32]
+      : tensor<4x40x32xbf16> into tensor<2x2x40x32xbf16>
+  %zero = arith.constant 0.0 : bf16
+  %w = tensor.pad %pairs low[0, 0, 0, 0] high[0, 0, 12, 32] {
+    ^bb0(%a: index, %b: index, %d: index, %e: index):
+      tensor.yield %zero : bf16
+  } : tensor<2x2x40x32xbf16> to tensor<2x2x52x64xbf16>
+  return %w : tensor<2x2x52x64xbf16>
+}
+func.func @padded_slice_by_half_a_block(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>) -> tensor<4x40x80xbf16> {
+  %ve = tensor.empty() : tensor<4x96x64xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>)
+      outs(%ve : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %part = tensor.extract_slice %v[0, 8, 0] [4, 40, 64] [1, 1, 1] : tensor<4x96x64xbf16> to tensor<4x40x64xbf16>
+  %zero = arith.constant 0.0 : bf16
+  %w = tensor.pad %part low[0, 0, 0] high[0, 0, 16] {
+    ^bb0(%a: index, %b: index, %d: index):
+      tensor.yield %zero : bf16
+  } : tensor<4x40x64xbf16> to tensor<4x40x80xbf16>
+  return %w : tensor<4x40x80xbf16>
+}
+
+// -----
+
 // Half a block, and another number than +0.0.
 
 // CHECK-LABEL: func @padded_by_half_a_block(

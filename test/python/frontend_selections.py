@@ -130,3 +130,13 @@ def selections() -> Iterator[Variation]:
     yield Variation(
         "columns-padded", function(PLAIN, padded + zeros(wide_out) + product, X, wide_out)
     )
+    part = f"tensor<{E}x{N - 32}x{K}xbf16>"
+    sliced = f"""
+  %part = tensor.extract_slice %w[0, 24, 0] [{E}, {N - 32}, {K}] [1, 1, 1] : {W} to {part}
+  %none16 = arith.constant 0.0 : bf16
+  %g = tensor.pad %part low[0, 8, 0] high[0, 24, 0] {{
+    ^bb0(%a: index, %b: index, %d: index):
+      tensor.yield %none16 : bf16
+  }} : {part} to {W}
+"""
+    yield Variation("columns-sliced-and-padded", program(sliced))

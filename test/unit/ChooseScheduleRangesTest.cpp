@@ -72,6 +72,13 @@ TEST(ChooseSchedule, RangesOfAllHintsPartitionTheRows) {
   EXPECT_GT(brought, 0);
 }
 
+TEST(ChooseSchedule, TheMostRowsAreNoNegativeNumberPerGroup) {
+  const ScheduleChoice choice = choose({2, 2, 64, 64, INT64_MAX});
+  EXPECT_NE(choice.reason.find("(4611686018427387904 expected per group)"),
+            std::string::npos)
+      << choice.reason;
+}
+
 TEST(ChooseSchedule, BringingAndGatheringHaveRangesOfTheirOwn) {
   Problem problem = {8, 8, 1408, 2048, 784};
   problem.gathers = problem.through = true;
