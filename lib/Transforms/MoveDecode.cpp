@@ -90,16 +90,19 @@ template LogicalResult mxfp4::decodeAfterReshape(tensor::CollapseShapeOp,
 template LogicalResult mxfp4::decodeAfterReshape(tensor::ExpandShapeOp,
                                                  PatternRewriter &);
 
-/// Whether a pad puts whole blocks of +0.0 around values.
-static bool padsWithBlocks(tensor::PadOp pad) {
+bool mxfp4::padsWithZeros(tensor::PadOp pad) {
   auto value = dyn_cast_or_null<FloatAttr>(
       uniformValue(pad.getBody()->getTerminator()->getOperand(0)));
+  return value && value.getValue().isPosZero();
+}
+
+/// Whether it puts whole blocks of +0.0 around values.
+static bool padsWithBlocks(tensor::PadOp pad) {
   const auto isWhole = [](ArrayRef<int64_t> side) {
     return !ShapedType::isDynamicShape(side) && side.back() % kScaleBlock == 0;
   };
-  return value && value.getValue().isPosZero() &&
-         pad.getResultType().hasStaticShape() && isWhole(pad.getStaticLow()) &&
-         isWhole(pad.getStaticHigh());
+  return padsWithZeros(pad) && pad.getResultType().hasStaticShape() &&
+         isWhole(pad.getStaticLow()) && isWhole(pad.getStaticHigh());
 }
 
 LogicalResult mxfp4::decodeAfterPad(tensor::PadOp pad,

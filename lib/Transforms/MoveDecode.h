@@ -27,6 +27,9 @@ template <typename Reshape>
 llvm::LogicalResult decodeAfterReshape(Reshape reshape,
                                        mlir::PatternRewriter &rewriter);
 
+/// Whether what a pad puts around values is +0.0.
+bool padsWithZeros(mlir::tensor::PadOp pad);
+
 /// Decodes after codes and scales were padded with blocks of +0.0, by which
 /// weights are padded; before that, after the first of the reshapes and slices
 /// that are padded.

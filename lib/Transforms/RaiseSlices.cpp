@@ -6,7 +6,7 @@
 //
 // A program that multiplies by one expert after another transposes or widens
 // all experts first. What it multiplies by is a slice of the weights all the
-// same, and is transposed and widened behind it.
+// same, and is transposed and widened behind it. So it is with pads.
 //
 //===----------------------------------------------------------------------===//
 
@@ -91,6 +91,22 @@ struct KnownOffsets : OpRewritePattern<tensor::ExtractSliceOp> {
   }
 };
 
+/// Transposes a part of weights by `dims`, and widens it, to `type`.
+Value moveAgain(OpBuilder &b, Location loc, Value part, ArrayRef<int64_t> dims,
+                ArrayRef<OpFoldResult> sizes, RankedTensorType type) {
+  const Type from = getElementTypeOrSelf(part), to = type.getElementType();
+  if (!llvm::is_sorted(dims)) {
+    Value empty = tensor::EmptyOp::create(b, loc, sizes, from);
+    part = linalg::TransposeOp::create(b, loc, part, empty, dims)->getResult(0);
+  }
+  if (from != to)
+    part = arith::ExtFOp::create(
+        b, loc, cast<RankedTensorType>(part.getType()).clone(to), part);
+  if (part.getType() != type)
+    part = tensor::CastOp::create(b, loc, type, part);
+  return part;
+}
+
 /// Takes slices of weights before these are moved and widened.
 struct SliceBeforeMove : OpRewritePattern<tensor::ExtractSliceOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -110,23 +126,10 @@ struct SliceBeforeMove : OpRewritePattern<tensor::ExtractSliceOp> {
       offsets[from] = op.getMixedOffsets()[dim];
       sizes[from] = op.getMixedSizes()[dim];
     }
-    Value moved = tensor::ExtractSliceOp::create(
+    Value slice = tensor::ExtractSliceOp::create(
         rewriter, loc, source.getDpsInputs()[0], offsets, sizes, strides);
-    const Type from = getElementTypeOrSelf(moved),
-               to = op.getType().getElementType();
-    if (!llvm::is_sorted(*dims)) {
-      Value empty =
-          tensor::EmptyOp::create(rewriter, loc, op.getMixedSizes(), from);
-      moved = linalg::TransposeOp::create(rewriter, loc, moved, empty, *dims)
-                  ->getResult(0);
-    }
-    if (from != to)
-      moved = arith::ExtFOp::create(
-          rewriter, loc, cast<RankedTensorType>(moved.getType()).clone(to),
-          moved);
-    if (moved.getType() != op.getType())
-      moved = tensor::CastOp::create(rewriter, loc, op.getType(), moved);
-    rewriter.replaceOp(op, moved);
+    rewriter.replaceOp(op, moveAgain(rewriter, loc, slice, *dims,
+                                     op.getMixedSizes(), op.getType()));
     return success();
   }
 };
@@ -230,6 +233,45 @@ struct SliceOfSlice : OpRewritePattern<tensor::ExtractSliceOp> {
   }
 };
 
+/// Pads weights before these are moved and widened.
+struct PadBeforeMove : OpRewritePattern<tensor::PadOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::PadOp op,
+                                PatternRewriter &rewriter) const override {
+    auto source = op.getSource().getDefiningOp<linalg::LinalgOp>();
+    auto widen = op.getSource().getDefiningOp<arith::ExtFOp>();
+    const RankedTensorType type = op.getResultType();
+    SmallVector<int64_t> dims =
+        llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
+    if (source)
+      dims = transposition(source).value_or(SmallVector<int64_t>());
+    if ((!source && !widen) || dims.empty() || !type.hasStaticShape() ||
+        !padsWithZeros(op) || !isDecoded(op.getSource()))
+      return rewriter.notifyMatchFailure(op, "no pad of moved weights");
+    Location loc = op.getLoc();
+    SmallVector<OpFoldResult> low(dims.size()), high(dims.size());
+    SmallVector<int64_t> shape(dims.size());
+    for (auto [dim, from] : llvm::enumerate(dims)) {
+      low[from] = op.getMixedLowPad()[dim];
+      high[from] = op.getMixedHighPad()[dim];
+      shape[from] = type.getDimSize(dim);
+    }
+    Value whole = movedBy(op.getSource().getDefiningOp());
+    const Type element = getElementTypeOrSelf(whole);
+    Value zero =
+        arith::ConstantOp::create(rewriter, loc, rewriter.getZeroAttr(element));
+    Value pad = tensor::PadOp::create(rewriter, loc,
+                                      RankedTensorType::get(shape, element),
+                                      whole, low, high, zero);
+    rewriter.replaceOp(
+        op,
+        moveAgain(rewriter, loc, pad, dims,
+                  getAsIndexOpFoldResult(getContext(), type.getShape()), type));
+    return success();
+  }
+};
+
 /// Pads codes and scales in place of decoded weights.
 struct PadBeforeDecode : OpRewritePattern<tensor::PadOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -243,7 +285,7 @@ struct PadBeforeDecode : OpRewritePattern<tensor::PadOp> {
 } // namespace
 
 void mxfp4::populateRaiseSlicePatterns(RewritePatternSet &patterns) {
-  patterns.add<KnownOffsets, PadBeforeDecode, SliceBeforeMove,
+  patterns.add<KnownOffsets, PadBeforeDecode, PadBeforeMove, SliceBeforeMove,
                SliceBeforeWidening, SliceBeforeCollapse, SliceOfSlice>(
       patterns.getContext());
 }

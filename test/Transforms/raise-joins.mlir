@@ -466,6 +466,48 @@ func.func @padded_slice_by_half_a_block(%c: tensor<4x96x2x16xi8>, %s: tensor<4x9
 
 // -----
 
+// Weights that are transposed and widened first are padded before that.
+
+// CHECK-LABEL: func @padded_behind_moves(
+// CHECK-SAME:    %[[C:[^ ]*]]: tensor<4x96x2x16xi8>, %[[S:[^ ]*]]: tensor<4x96x2xi8>)
+// CHECK:         tensor.pad %[[C]] low[0, 8, 1, 0] high[0, 24, 0, 0]
+// CHECK:         tensor.pad %[[S]] low[0, 8, 1] high[0, 24, 0]
+// CHECK:         %[[W:.*]] = mxfp4.dequantize {{.*}} -> tensor<4x128x96xbf16>
+// CHECK:         %[[T:.*]] = linalg.transpose ins(%[[W]] : {{.*}} permutation = [0, 2, 1]
+// CHECK:         %[[F:.*]] = arith.extf %[[T]] : tensor<4x96x128xbf16> to tensor<4x96x128xf32>
+// CHECK:         return %[[F]]
+// CHECK-LABEL: func @padded_with_one_behind_moves(
+// CHECK:         tensor.pad {{.*}}
+// CHECK:         : tensor<4x96x64xf32> to tensor<4x97x64xf32>
+func.func @padded_behind_moves(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>) -> tensor<4x96x128xf32> {
+  %ve = tensor.empty() : tensor<4x96x64xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>)
+      outs(%ve : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %te = tensor.empty() : tensor<4x64x96xbf16>
+  %t = linalg.transpose ins(%v : tensor<4x96x64xbf16>) outs(%te : tensor<4x64x96xbf16>) permutation = [0, 2, 1]
+  %f = arith.extf %t : tensor<4x64x96xbf16> to tensor<4x64x96xf32>
+  %zero = arith.constant 0.0 : f32
+  %w = tensor.pad %f low[0, 32, 8] high[0, 0, 24] {
+    ^bb0(%a: index, %b: index, %d: index):
+      tensor.yield %zero : f32
+  } : tensor<4x64x96xf32> to tensor<4x96x128xf32>
+  return %w : tensor<4x96x128xf32>
+}
+func.func @padded_with_one_behind_moves(%c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>) -> tensor<4x97x64xf32> {
+  %ve = tensor.empty() : tensor<4x96x64xbf16>
+  %v = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>)
+      outs(%ve : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %f = arith.extf %v : tensor<4x96x64xbf16> to tensor<4x96x64xf32>
+  %one = arith.constant 1.0 : f32
+  %w = tensor.pad %f low[0, 0, 0] high[0, 1, 0] {
+    ^bb0(%a: index, %b: index, %d: index):
+      tensor.yield %one : f32
+  } : tensor<4x96x64xf32> to tensor<4x97x64xf32>
+  return %w : tensor<4x97x64xf32>
+}
+
+// -----
+
 // Half a block, and another number than +0.0.
 
 // CHECK-LABEL: func @padded_by_half_a_block(

@@ -140,3 +140,19 @@ def selections() -> Iterator[Variation]:
   }} : {part} to {W}
 """
     yield Variation("columns-sliced-and-padded", program(sliced))
+    turned, taller = f"tensor<{E}x{K}x{N}xbf16>", f"tensor<{E}x{K}x{N + 32}xbf16>"
+    moved = f"""
+  %none16 = arith.constant 0.0 : bf16
+  %te = tensor.empty() : {turned}
+  %t = linalg.transpose ins(%w : {W}) outs(%te : {turned}) permutation = [0, 2, 1]
+  %g = tensor.pad %t low[0, 0, 8] high[0, 0, 24] {{
+    ^bb0(%a: index, %b: index, %d: index):
+      tensor.yield %none16 : bf16
+  }} : {turned} to {taller}
+"""
+    maps = "e, t, k; e, k, n; e, t, n"
+    product = generic("%x, %g", f"{X}, {taller}", maps, wide_out, "e, t, n, k")
+    yield Variation(
+        "columns-padded-and-transposed",
+        function(PLAIN, moved + zeros(wide_out) + product, X, wide_out),
+    )
