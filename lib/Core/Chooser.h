@@ -165,6 +165,7 @@ private:
   std::optional<Pick> pickManyDecodersFP8(int64_t rows) const;
   Schedule aloneFP8(int tileRows, int tileTokens, int ctas, int stages) const;
   bool isAloneFP8() const;
+  bool differsInLayers(int64_t mean) const;
   Pick pickFewestAloneFP8(int64_t rows) const;
   std::optional<Pick> pickLowAloneFP8() const;
   bool fillsWavesOf192FP8(int64_t rows) const;

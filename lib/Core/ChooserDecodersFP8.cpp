@@ -30,9 +30,10 @@ constexpr double kManyWavesFP8 = 10;
 /// from which 24 warps of two CTAs take less time than five K slices, with
 /// tiles of one kind and of two: tiles of one kind took as long with 10 to 13
 /// waves, and 1.04 times as long and more with fewer; tiles of two kinds took
-/// 0.98 of the time with 19 waves, and 1.2 under Zipf's routing. Their stages,
-/// and those of wide tiles.
-constexpr double kWavesLowFP8 = 15, kWavesOfTwoKindsFP8 = 30;
+/// 0.98 of the time with 19 waves, and 1.2 under Zipf's routing. Layers and
+/// tiles of two kinds have them from more waves on. Their stages, and those of
+/// wide tiles.
+constexpr double kWavesLowFP8 = 15, kManyWavesLowFP8 = 30;
 constexpr int kStagesLowFP8 = 9, kWideStagesLowFP8 = 12;
 
 /// Of 8-bit numbers and three to ten rows per group, waves of tiles of 128
@@ -97,12 +98,14 @@ bool Chooser::isSerialisedFP8() const {
 /// time of tiles of 64 columns in eight cases. Where they can, groups with more
 /// than 8 rows have tiles of half as many columns: 0.90 to 0.96 of the time
 /// under uniform and a trained router's routing, and 1.07 under Zipf's, with
-/// which tiles of one kind took 1.11.
+/// which tiles of one kind took 1.11. Layers of 384 groups took 0.93 to 1.00 of
+/// the time, and of 512 groups 1.02 with 17 waves, 1.01 with 29 and 1.00 with
+/// 44; of 256 groups, with tiles of two kinds, 0.96 to 1.02.
 std::optional<Pick> Chooser::pickManyLowFP8(int64_t rows) const {
   const double waves = decoderTiles(rows) / target.device.multiprocessors;
   const bool haveHalves = groups <= Schedule::kMostGroupsOfHalves;
-  if (!isBare() || tokensFor(ceilDiv(rows, groups), 4) > 8 ||
-      waves < (haveHalves ? kWavesOfTwoKindsFP8 : kWavesLowFP8))
+  if ((haveHalves && !isBare()) || tokensFor(ceilDiv(rows, groups), 4) > 8 ||
+      waves < (haveHalves || !isBare() ? kManyWavesLowFP8 : kWavesLowFP8))
     return std::nullopt;
   Schedule schedule = wgmma(128, 8, haveHalves ? 8 : 0, 4, kSharingSlices,
                             /*ctas=*/2);
@@ -123,7 +126,7 @@ std::optional<Pick> Chooser::pickManyLowFP8(int64_t rows) const {
 /// blocks per step for tiles of 128 columns, which share activations. They took
 /// 0.92 to 0.98 of the time of 24 warps that decode one block per step. With
 /// more groups than have halves of tiles, and with few steps of K, two K slices
-/// in two CTAs per SM took 0.85 to 0.96 of the time.
+/// in two CTAs per SM took 0.85 to 0.96 of the time, and layers 0.89 to 1.00.
 std::optional<Pick> Chooser::pickManyDecodersFP8(int64_t rows) const {
   if (!decodeDecides() || problem.gathers ||
       steps < int64_t(2) * kFewestSlices ||
@@ -136,7 +139,7 @@ std::optional<Pick> Chooser::pickManyDecodersFP8(int64_t rows) const {
   const char *why = "up to about ten rows per group and many tiles: decoding "
                     "decides, with the fewest instructions per byte, in 16 or "
                     "20 warps";
-  if (isBare() && tokensFor(ceilDiv(rows, groups), 4) > 8 &&
+  if (tokensFor(ceilDiv(rows, groups), 4) > 8 &&
       waves >= kWavesOfTwoCtasFP8 && (!haveHalves || steps <= kStepsOfTwoCtas))
     return Pick{twoSlicesFP8(kSixteenFP8, kStagesFewFP8Of16), why};
   if (!haveHalves || waves < kManyWavesFP8 || isSerialisedFP8())

@@ -42,6 +42,9 @@ constexpr int64_t kStepsOf192By48FP8 = 4;
 constexpr int kLowFP8 = 16, kDozenTokensFP8 = 32, kMostTokensFP8 = 48;
 constexpr double kDeviationsFP8 = 1.2;
 
+/// The same in layers, of sums that are not promoted.
+constexpr int kMostTokensInLayersFP8 = 40;
+
 /// Tokens of tiles for more rows per group, with one step of K and with two:
 /// with one step they took 0.90 of the time with 64 rows and 0.91 with 256,
 /// with two steps 0.93 with 64. Other numbers of rows were not measured.
@@ -123,11 +126,26 @@ std::optional<Pick> Chooser::pickTallAloneFP8(int64_t mean) const {
       "share each decoded fragment, in two CTAs"};
 }
 
+/// Whether a layer has other tiles for some twelve to forty rows per group.
+/// With the tiles of matmuls alone, layers took 0.88 to 0.99 of the time with
+/// promoted sums, and 0.96 to 1.02 with others, but of these 1.01 to 1.02 where
+/// K of `down` has six or eight steps, and 1.06 with 41 rows. Fewer steps were
+/// not measured.
+bool Chooser::differsInLayers(int64_t mean) const {
+  if (isBare())
+    return false;
+  if (problem.gathers || steps <= kAloneStepsFP8)
+    return true;
+  return !isPromoted(problem) &&
+         (steps < int64_t(2) * kFewestSlices ||
+          tokensFor(mean, kDeviationsFP8) > kMostTokensInLayersFP8);
+}
+
 /// Tiles as high as a group has tokens share each decoded fragment.
 std::optional<Pick> Chooser::pickDozenFP8(int64_t rows) const {
-  if (!outrunsDecode() || !isBare())
-    return std::nullopt;
   const int64_t mean = ceilDiv(rows, groups);
+  if (!outrunsDecode() || differsInLayers(mean))
+    return std::nullopt;
   if (tokensFor(mean, 2) <= kLowFP8)
     return pickLowAloneFP8();
   const bool hasWide = steps == 1 || fillsWavesOf192FP8(rows);

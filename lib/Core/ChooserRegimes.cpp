@@ -25,9 +25,10 @@ using namespace mxfp4;
 /// Rows of which no group can have enough for three tiles of 8.
 constexpr int64_t kFewestRows = 16;
 
-/// In matmuls alone the same up to a few more rows, if small tiles that six K
-/// slices share are few waves: with three they took 0.91 and 0.95 of the time.
-constexpr int64_t kFewestRowsBare = 24, kFewestWavesBare = 3;
+/// Of rows in order the same up to a few more, if small tiles that six K slices
+/// share are few waves: with three, matmuls alone took 0.91 and 0.95 of the time,
+/// and layers 0.97 to 0.99.
+constexpr int64_t kFewestRowsOfSix = 24, kFewestWavesOfSix = 3;
 
 /// Up to this bound of a group's tokens, at 12 rows per group, tiles of two
 /// kinds take 0.79 to 0.93 of the time of higher tiles under uniform routing
@@ -96,9 +97,9 @@ Pick Chooser::pickMmaSync(int64_t rows) const {
 /// Whether rows are so few that no tile need have more than 8 tokens.
 bool Chooser::isFewest(int64_t rows) const {
   return rows <= kFewestRows ||
-         (rows <= kFewestRowsBare && isBare() && decodeDecides() &&
+         (rows <= kFewestRowsOfSix && !problem.gathers && decodeDecides() &&
           steps >= int64_t(2) * kMostSlices &&
-          waves(double(std::min(rows, groups)), 64) <= kFewestWavesBare);
+          waves(double(std::min(rows, groups)), 64) <= kFewestWavesOfSix);
 }
 
 /// While memory decides, a taller tile costs nothing, and a second tile of a

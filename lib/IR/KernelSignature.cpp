@@ -60,6 +60,10 @@ Problem mxfp4::schedulingProblem(GroupedMatmulOp op, int64_t rowsHint) {
       problem.activations == NumberType::E4M3 && !op.getOlderInputs();
   problem.hasEpilogue = op.hasEpilogue() && !(isAlone && onlyScales(op));
   problem.hasIds = bool(op.getExpertIds());
+  problem.readsRowValues =
+      llvm::any_of(op.getEpilogueOperands(), [](Value operand) {
+        return cast<ShapedType>(operand.getType()).getRank() == 1;
+      });
   return problem;
 }
 

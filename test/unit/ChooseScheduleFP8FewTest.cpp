@@ -44,7 +44,8 @@ TEST(ChooseSchedule, ManyWarpsDecodeFewRowsOfFP8) {
 // tiles of 48; groups of up to 40 rows have tiles of 48. Tiles have 192 columns
 // in two CTAs per SM where their waves are as full as those of 128 columns in
 // one: with 32 groups and N = 5760 the waves of 192 cover 1.09 times as many
-// columns, with 128 groups and N = 2880 1.04 times. A layer has one CTA per SM.
+// columns, with 128 groups and N = 2880 1.04 times. Layers have the same, unless
+// K has few steps or threads gather rows.
 TEST(ChooseSchedule, GroupsOfSixteenRowsOfFP8HaveTilesOf32) {
   const Target h200 = targetFor("h200");
   for (int promotion : {0, 512})
@@ -68,6 +69,12 @@ TEST(ChooseSchedule, GroupsOfSixteenRowsOfFP8HaveTilesOf32) {
       EXPECT_NE(choose(problem, {}, h200).schedule.ctasPerMultiprocessor, 2);
       problem.rowsHint = groups * mean;
       problem.hasEpilogue = true;
+      EXPECT_EQ(choose(problem, {}, h200).schedule == schedule,
+                promotion != 0 || mean != 40);
+      problem.k = 384;
+      EXPECT_EQ(choose(problem, {}, h200).schedule.ctasPerMultiprocessor, 1);
+      problem.k = 2880;
+      problem.gathers = true;
       EXPECT_EQ(choose(problem, {}, h200).schedule.ctasPerMultiprocessor, 1);
     }
 }
@@ -121,7 +128,8 @@ TEST(ChooseSchedule, FewestStepsOfFP8HaveNoSlices) {
 // With up to two rows per group and many tiles, tiles have 128 columns and 8
 // tokens, in two CTAs per SM; where others could be halves, groups with more
 // rows have tiles for 16. With more rows two K slices share a tile where there
-// are more than 256 groups, or up to 16 steps of K. Layers have five slices.
+// are more than 256 groups, or up to 16 steps of K. Layers have the same, but no
+// tiles of two kinds.
 TEST(ChooseSchedule, ManyTilesOfFewRowsInFP8HaveTwoCtas) {
   const Target h200 = targetFor("h200");
   for (int promotion : {0, 512})
@@ -144,7 +152,8 @@ TEST(ChooseSchedule, ManyTilesOfFewRowsInFP8HaveTwoCtas) {
       EXPECT_EQ(schedule.prefetchFirst, wideFrom == 0) << rows << " rows";
       EXPECT_EQ(verifySchedule(schedule, problem, h200), "");
       problem.hasEpilogue = true;
-      EXPECT_EQ(choose(problem, {}, h200).schedule.kSlices, 5);
+      EXPECT_EQ(choose(problem, {}, h200).schedule.kSlices,
+                wideFrom == 0 ? slices : 5);
     }
   // Fewer tiles; of two rows per group, 19 to 26 waves, too.
   for (auto [groups, n, k, rows] : {std::tuple(384, 1024, 2048, 64),
@@ -228,7 +237,7 @@ TEST(ChooseSchedule, FewStepsOfFewestRowsInFP8HaveSeveralCtas) {
 
 // More rows per group have tiles of 16 tokens there and, in layers, of 32, in
 // two CTAs per SM, for each of which there is room; sums that are promoted
-// would spill in those of 32.
+// would spill in those of 32, and have tiles without slices.
 TEST(ChooseSchedule, FewStepsOfFewRowsInFP8HaveTwoCtas) {
   const Target h200 = targetFor("h200");
   for (int promotion : {0, 512})
@@ -239,7 +248,7 @@ TEST(ChooseSchedule, FewStepsOfFewRowsInFP8HaveTwoCtas) {
         problem.hasEpilogue = tokens == 32;
         const Schedule schedule = choose(problem, {}, h200).schedule;
         if (isPromoted(problem) && tokens == 32) {
-          EXPECT_EQ(schedule.ctasPerMultiprocessor, 1) << mean << " rows";
+          EXPECT_EQ(schedule.kSlices, 1) << mean << " rows";
           continue;
         }
         EXPECT_EQ(schedule.tileRows, 128) << mean << " rows";
@@ -255,11 +264,39 @@ TEST(ChooseSchedule, FewStepsOfFewRowsInFP8HaveTwoCtas) {
       }
 }
 
+// Layers have the tiles of matmuls alone for a dozen rows per group or more, but
+// for few steps of K and, of sums that are not promoted, few dozen rows. Of up
+// to two rows per group, they have tiles of 128 columns from more waves on, and
+// none of two kinds.
+TEST(ChooseSchedule, LayersOfFP8DifferWhereTheyTookLonger) {
+  const Target h200 = targetFor("h200");
+  const auto areAlike = [&](Problem problem) {
+    const Schedule alone = choose(problem, {}, h200).schedule;
+    problem.hasEpilogue = true;
+    Schedule layers = choose(problem, {}, h200).schedule;
+    layers.prefetchFirst |= alone.prefetchFirst;
+    return layers == alone;
+  };
+  for (int promotion : {0, 512}) {
+    const bool isPromoted = promotion != 0;
+    EXPECT_TRUE(areAlike(sizedFP8(128, 128 * 16, 2880, promotion)));
+    EXPECT_TRUE(areAlike(sizedFP8(32, 32 * 33, 2880, promotion)));
+    EXPECT_EQ(areAlike(sizedFP8(32, 32 * 35, 2880, promotion)), isPromoted);
+    EXPECT_EQ(areAlike(sizedFP8(128, 128 * 16, 768, promotion)), isPromoted);
+    EXPECT_FALSE(areAlike(sizedFP8(128, 128 * 16, 384, promotion)));
+    EXPECT_TRUE(areAlike(sizedFP8(384, 384 * 4, 2880, promotion)));
+    EXPECT_TRUE(areAlike(sizedFP8(384, 256, 2880, promotion)));
+    EXPECT_FALSE(areAlike(sizedFP8(384, 64, 2880, promotion)));
+    EXPECT_FALSE(areAlike(sizedFP8(256, 512, 2880, promotion)));
+  }
+}
+
 // With many tiles, 20 warps decode two blocks per step for few rows, tiles of
 // 128 columns share activations, and the last tiles are halves; not on an H100,
 // with few columns or groups, where producers gather, or where ptxas would
 // serialise: sums that are not promoted, and columns that are stored one by one
-// with a list of expert ids, or two steps for each of five slices. First tiles
+// with a list of expert ids, or two steps for each of five slices, where tiles
+// are not so many that two slices in two CTAs share them. First tiles
 // are fetched, with an epilogue where most groups have rows, and then of up to
 // 128 groups: ptxas spills in kernels of 256 with promoted sums.
 TEST(ChooseSchedule, ManyGroupsOfFewRowsOfFP8HaveWideTiles) {
@@ -298,7 +335,8 @@ TEST(ChooseSchedule, ManyGroupsOfFewRowsOfFP8HaveWideTiles) {
       --problem.n;
       problem.k = 1280;
       problem.hasEpilogue = true;
-      EXPECT_EQ(tileRows(h200), promotion == 0 ? 64 : 128) << rows << " rows";
+      EXPECT_EQ(tileRows(h200), promotion == 0 && rows == 64 ? 64 : 128)
+          << rows << " rows";
       problem.hasEpilogue = false;
       problem.k = 2880;
       problem.n = 1024;

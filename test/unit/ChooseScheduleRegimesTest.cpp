@@ -285,13 +285,13 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsInOtherRegimes) {
               "");
     EXPECT_FALSE(choose(other.problem).schedule == s) << choice.reason;
   }
-  // In a layer, six slices were not measured.
-  Problem layers = sized(32, 4);
-  layers.hasEpilogue = true;
-  EXPECT_EQ(choose(layers, {}, h200).schedule.kSlices, 5);
-  layers = sized(32, 4);
-  layers.olderInputs = true;
-  EXPECT_EQ(choose(layers, {}, h200).schedule.kSlices, 5);
+  // The same in layers.
+  for (bool Problem::*inLayers : {&Problem::hasEpilogue, &Problem::olderInputs,
+                                  &Problem::gathers}) {
+    Problem layers = sized(32, 4);
+    layers.*inLayers = true;
+    EXPECT_EQ(choose(layers, {}, h200).schedule.kSlices, 6);
+  }
   // Rows that are gathered.
   Problem gathered = sized(32, 32 * 56);
   gathered.gathers = true;

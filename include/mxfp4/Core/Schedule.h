@@ -271,6 +271,8 @@ struct Problem {
   bool hasEpilogue = false;
   /// Whether a list says which group has which expert, or that it has none.
   bool hasIds = false;
+  /// Whether the epilogue reads a value for each row, such as its scale.
+  bool readsRowValues = false;
 };
 
 /// A schedule and the sentence that explains it.
