@@ -12,7 +12,7 @@ import pytest
 from driver_memory import file
 from interpreter import LET, WAIT
 from kernels import needs_both
-from layer_cases import Case, check_close
+from layer_cases import Case, Fp8Case, check_close
 from mxfp4 import Error, layer_steps
 from mxfp4.layer_kernels import LayerKernels
 from mxfp4.layer_spec import GPT_OSS, LayerSpec
@@ -33,6 +33,29 @@ def test_down_copies_weights_while_gate_up_multiplies(
     assert down.raw["launch"]["ahead"] == ["offsets", "weights"]
     monkeypatch.setattr("layer_cases.lazy", lambda _: kernels)
     case = Case(H200, tokens, rng)
+    check_close(case.run(file), case.truth())
+
+
+@needs_both
+@pytest.mark.parametrize("accumulation", ["fast", "promoted512"])
+@pytest.mark.parametrize("tokens", [1, 20])
+def test_down_copies_weights_in_fp8_right_behind_gate_up(
+    file: Path,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+    tokens: int,
+    accumulation: str,
+) -> None:
+    """Not behind the kernel that rounds rows, which has a scale for each."""
+    spec = dataclasses.replace(H200, inner=1664, activations="fp8", accumulation=accumulation)
+    rows = LayerKernels.compile(spec, tokens, device="h200").matmul("down", 2 * tokens).manifest
+    assert "ahead" not in rows.raw["launch"]
+    spec = dataclasses.replace(spec, activation_scale="bound")
+    kernels = LayerKernels.compile(spec, tokens, device="h200")
+    down = kernels.matmul("down", 2 * tokens).manifest
+    assert down.raw["launch"]["ahead"] == ["offsets", "weights"]
+    monkeypatch.setattr("layer_cases.lazy", lambda _: kernels)
+    case = Fp8Case(spec, tokens, rng)
     check_close(case.run(file), case.truth())
 
 
