@@ -139,8 +139,8 @@ std::optional<Pick> Chooser::pickManyDecodersFP8(int64_t rows) const {
   const char *why = "up to about ten rows per group and many tiles: decoding "
                     "decides, with the fewest instructions per byte, in 16 or "
                     "20 warps";
-  if (tokensFor(ceilDiv(rows, groups), 4) > 8 &&
-      waves >= kWavesOfTwoCtasFP8 && (!haveHalves || steps <= kStepsOfTwoCtas))
+  if (tokensFor(ceilDiv(rows, groups), 4) > 8 && waves >= kWavesOfTwoCtasFP8 &&
+      (!haveHalves || steps <= kStepsOfTwoCtas))
     return Pick{twoSlicesFP8(kSixteenFP8, kStagesFewFP8Of16), why};
   if (!haveHalves || waves < kManyWavesFP8 || isSerialisedFP8())
     return std::nullopt;

@@ -26,8 +26,8 @@ using namespace mxfp4;
 constexpr int64_t kFewestRows = 16;
 
 /// Of rows in order the same up to a few more, if small tiles that six K slices
-/// share are few waves: with three, matmuls alone took 0.91 and 0.95 of the time,
-/// and layers 0.97 to 0.99.
+/// share are few waves: with three, matmuls alone took 0.91 and 0.95 of the
+/// time, and layers 0.97 to 0.99.
 constexpr int64_t kFewestRowsOfSix = 24, kFewestWavesOfSix = 3;
 
 /// Up to this bound of a group's tokens, at 12 rows per group, tiles of two

@@ -44,8 +44,8 @@ TEST(ChooseSchedule, ManyWarpsDecodeFewRowsOfFP8) {
 // tiles of 48; groups of up to 40 rows have tiles of 48. Tiles have 192 columns
 // in two CTAs per SM where their waves are as full as those of 128 columns in
 // one: with 32 groups and N = 5760 the waves of 192 cover 1.09 times as many
-// columns, with 128 groups and N = 2880 1.04 times. Layers have the same, unless
-// K has few steps or threads gather rows.
+// columns, with 128 groups and N = 2880 1.04 times. Layers have the same,
+// unless K has few steps or threads gather rows.
 TEST(ChooseSchedule, GroupsOfSixteenRowsOfFP8HaveTilesOf32) {
   const Target h200 = targetFor("h200");
   for (int promotion : {0, 512})
@@ -128,8 +128,8 @@ TEST(ChooseSchedule, FewestStepsOfFP8HaveNoSlices) {
 // With up to two rows per group and many tiles, tiles have 128 columns and 8
 // tokens, in two CTAs per SM; where others could be halves, groups with more
 // rows have tiles for 16. With more rows two K slices share a tile where there
-// are more than 256 groups, or up to 16 steps of K. Layers have the same, but no
-// tiles of two kinds.
+// are more than 256 groups, or up to 16 steps of K. Layers have the same, but
+// no tiles of two kinds.
 TEST(ChooseSchedule, ManyTilesOfFewRowsInFP8HaveTwoCtas) {
   const Target h200 = targetFor("h200");
   for (int promotion : {0, 512})
@@ -264,10 +264,10 @@ TEST(ChooseSchedule, FewStepsOfFewRowsInFP8HaveTwoCtas) {
       }
 }
 
-// Layers have the tiles of matmuls alone for a dozen rows per group or more, but
-// for few steps of K and, of sums that are not promoted, few dozen rows. Of up
-// to two rows per group, they have tiles of 128 columns from more waves on, and
-// none of two kinds.
+// Layers have the tiles of matmuls alone for a dozen rows per group or more,
+// but for few steps of K and, of sums that are not promoted, few dozen rows. Of
+// up to two rows per group, they have tiles of 128 columns from more waves on,
+// and none of two kinds.
 TEST(ChooseSchedule, LayersOfFP8DifferWhereTheyTookLonger) {
   const Target h200 = targetFor("h200");
   const auto areAlike = [&](Problem problem) {

@@ -286,8 +286,8 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsInOtherRegimes) {
     EXPECT_FALSE(choose(other.problem).schedule == s) << choice.reason;
   }
   // The same in layers.
-  for (bool Problem::*inLayers : {&Problem::hasEpilogue, &Problem::olderInputs,
-                                  &Problem::gathers}) {
+  for (bool Problem::*inLayers :
+       {&Problem::hasEpilogue, &Problem::olderInputs, &Problem::gathers}) {
     Problem layers = sized(32, 4);
     layers.*inLayers = true;
     EXPECT_EQ(choose(layers, {}, h200).schedule.kSlices, 6);
