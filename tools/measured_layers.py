@@ -11,11 +11,13 @@ from measured import (
     LAYER,
     LAYER_FP8_H200,
     LAYER_H200,
+    LAYER_MODELS_H200,
     LAYER_ZIPF_H200,
     dated,
     microseconds,
     table,
 )
+from mxfp4.bench.models import MODELS
 
 FP8 = "timings with FP8"
 """In docs/gpt-oss-h200.json: an earlier run, which had models in FP8, too."""
@@ -225,6 +227,26 @@ def layer_fp8(page: str) -> str:
     return f"{table(head, lines)}\n\n{dated(LAYER_FP8_H200, 'layer-fp8-h200.json')}"
 
 
+def layer_models(page: str) -> str:
+    """Whole layers of other models' sizes."""
+    names = {(m.experts, m.top, m.hidden, m.inner): name for name, m in MODELS.items()}
+    lines = []
+    for row in LAYER_MODELS_H200["rows"]:
+        us = row["us"]
+        fp8 = ("fp8", "fp8 bound", "fp8 fast")
+        tuned = us.get("triton tuned")
+        lines.append(
+            [names[row["experts"], row["top"], row["hidden"], row["inner"]], str(row["tokens"]),
+             f"**{microseconds(us['ours'])}**", microseconds(tuned) if tuned else "-",
+             f"{tuned / us['ours']:.2f}" if tuned else "-", *(microseconds(us[c]) for c in fp8),
+             *(f"{us['ours'] / us[c]:.2f}" for c in fp8)]
+        )  # fmt: skip
+    head = ["sizes of", "T", "mxfp4, bf16", "Triton, tuned", "Triton / mxfp4", "FP8 promoted",
+            "promoted, `bound`", "FP8 fast", "bf16 / promoted", "bf16 / promoted, `bound`",
+            "bf16 / fast"]  # fmt: skip
+    return f"{table(head, lines)}\n\n{dated(LAYER_MODELS_H200, 'layer-models-h200.json')}"
+
+
 def in_transformers(experts: int, wanted: str, run: str = "timings") -> str:
     """Times of gpt-oss in transformers, of its blocks or of all of it: a column for each case."""
     rows = [r for r in GPT_OSS_H200[run] if r["experts"] == experts and wanted in r]
@@ -258,6 +280,7 @@ LAYERS: dict[str, Callable[[str], str]] = {
     "layer-f32-logits": layer_f32_logits,
     "batch-invariant": batch_invariant,
     "layer-fp8": layer_fp8,
+    "layer-models": layer_models,
     "gpt-oss-blocks-32": lambda page: in_transformers(32, "tokens"),
     "gpt-oss-blocks-128": lambda page: in_transformers(128, "tokens"),
     "gpt-oss-model-32": lambda page: in_transformers(32, "what"),

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 from mxfp4.bench import __main__ as matmuls
 from mxfp4.bench import routing
-from mxfp4.bench.layer import Data, error, main, spec, table
+from mxfp4.bench.layer import error, main, spec, table
+from mxfp4.bench.layer_data import Data, copies_of
+from mxfp4.bench.models import MODELS
 from mxfp4.cli import main as command
 from mxfp4.errors import Error
 from mxfp4.layer_kernels import LayerKernels
@@ -19,7 +22,7 @@ def test_kernels_are_compiled_for_all_tokens(tmp_path: Path) -> None:
     arguments = ["--compile", str(tmp_path), "--experts", "5", "--tokens", "1", "3"]
     assert main(arguments) == 0
     kernels = LayerKernels.load(tmp_path / "layer5")
-    assert kernels.spec == spec(5)
+    assert kernels.spec == spec(dataclasses.replace(MODELS["gpt-oss-20b"], experts=5))
     assert {len(found) > 0 for found in kernels.matmuls.values()} == {True}
     artifacts = [a for found in kernels.matmuls.values() for a in found]
     assert all(a.manifest.resources["spill_bytes"] == 0 for a in artifacts)
@@ -32,6 +35,20 @@ def test_kernels_are_compiled_for_a_device(tmp_path: Path) -> None:
     assert {a.manifest.raw["device"]["name"] for each in found for a in each} == {"h200"}
 
 
+def test_kernels_of_a_models_sizes(tmp_path: Path) -> None:
+    made = ["bench", "--layer", "--model", "qwen3.5-35b", "--compile", str(tmp_path)]
+    assert command([*made, "--tokens", "1"]) == 0
+    found = LayerKernels.load(tmp_path / "layer-qwen3.5-35b").spec
+    assert (found.experts, found.slots, found.hidden, found.inner) == (256, 8, 2048, 512)
+
+
+def test_layers_of_all_models_fit_a_gpu() -> None:
+    assert {name: copies_of(model) for name, model in MODELS.items() if copies_of(model) != 4} == {
+        "gpt-oss-20b": 8, "qwen3.5-35b": 8, "gemma-4-26b": 8, "deepseek-v4-pro": 2, "kimi-k3": 1,
+        "kimi-k2.5": 3,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -39,6 +56,9 @@ def test_kernels_are_compiled_for_a_device(tmp_path: Path) -> None:
         (["x", "--experts", "2"], "at least 5"),
         (["x", "--tokens", "0"], "at least 1"),
         (["x", "--humming"], "needs --marlin"),
+        (["x", "--model", "nemotron-3-super"], "has no gate"),
+        (["x", "--model", "qwen"], "unknown model"),
+        (["x", "--model", "qwen3.5-35b", "--experts", "5"], "leave out --experts"),
         ([], "give a folder"),
     ],
 )
@@ -65,7 +85,7 @@ def test_the_command_knows_whole_layers(capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.parametrize(
     "words",
-    ["--model kimi-k3", "--tensor-parallel 2", "--problem n=64", "--top 2", "--n 64", "--k 64",
+    ["--tensor-parallel 2", "--problem n=64", "--top 2", "--n 64", "--k 64",
      "--hidden 64", "--intermediate 64", "--counts 1,2", "--steady 2", "--budget 3"],
 )  # fmt: skip
 def test_options_of_single_matmuls_are_not_ignored(
@@ -127,7 +147,7 @@ def test_the_truth_is_that_of_the_specification() -> None:
     import numpy as np
     from mxfp4 import routing
 
-    data = Data(5, 1)
+    data = Data(dataclasses.replace(MODELS["gpt-oss-20b"], experts=5), 1)
     x = data.hidden(3)
     truth, clear = data.truth(x, 0)
     logits = x.float() @ data.router[0].float().T + data.router_bias[0].float()

@@ -18,7 +18,7 @@ from ._triton_kernels import Setting, TritonKernels, settings
 
 
 class TritonLayers(TritonKernels):
-    """Layers of gpt-oss on the package in a folder.
+    """Layers that compute what gpt-oss's do, on the package in a folder.
 
     Raises:
         Error: if it cannot be imported from there.
@@ -60,19 +60,20 @@ class TritonLayers(TritonKernels):
         else:
             router = m.matmul(x, data.router[i].T, data.router_bias[i].float(),
                               precision_config=m.PrecisionConfig())  # fmt: skip
-        chosen = self._topk(router, 4, apply_softmax=True)
+        top = data.model.top
+        chosen = self._topk(router, top, apply_softmax=True)
         order, sizes = chosen.mask_metadata.col_sorted_indx, chosen.mask_metadata.col_sum
         ragged = t.make_ragged_tensor_metadata(sizes, order.shape[0])
         constraints = {} if tokens is None else {"block_m": tokens, "num_stages": stages}
         with self._flags.scoped_opt_flags_constraints(constraints):
             values, config = packed["gate_up", warps]
             h = m.matmul(x, values, data.bias["gate_up"].float(), a_ragged_metadata=ragged,
-                         gather_indx=order >> 2, precision_config=config,
+                         gather_indx=order // top, precision_config=config,
                          fused_activation=self._activation)  # fmt: skip
             values, config = packed["down", warps]
             y = m.matmul(h, values, data.bias["down"].float(), a_ragged_metadata=ragged,
                          scatter_indx=order, precision_config=config)  # fmt: skip
-        y = y.view(-1, 4, y.shape[-1])
+        y = y.view(-1, top, y.shape[-1])
         weights = chosen.vals[:, :, None].expand(-1, -1, y.shape[-1])
         return self._reduce(y, dim=1, scale=weights)[0]
 
@@ -83,7 +84,7 @@ class TritonLayers(TritonKernels):
         tokens = x.shape[0]
         own = 4 if tokens <= 512 else 8
         tried: dict[Any, float] = {}
-        choices: list[Setting | int] = [own, *settings(tokens * 4 / data.experts)]
+        choices: list[Setting | int] = [own, *settings(tokens * data.model.top / data.experts)]
         for how in [(cublas, choice) for choice in choices for cublas in (False, True)]:
             try:
                 graph = capture([
@@ -94,6 +95,8 @@ class TritonLayers(TritonKernels):
             except Exception as e:
                 torch.cuda.synchronize()
                 print(f"triton_kernels with {how} failed: {e}")
+        if not tried:
+            return {}
         best = min(tried, key=lambda how: tried[how])
         return {
             "triton": lambda i: self.layer(packed[i], data, x, i, (False, own)),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Measure whole mixture-of-experts layers of gpt-oss, from hidden states to hidden states.
 
+With ``--model NAME``, layers have the sizes of another model, and compute what gpt-oss's do.
+
 Where the compiler is:  python -m mxfp4.bench.layer --compile KERNELS
 Where the GPU is:       python -m mxfp4.bench.layer KERNELS --triton FOLDER --json layer.json
 
@@ -34,11 +36,12 @@ from .._files import write_or_print
 from ..errors import Error
 from ..layer_kernels import LayerKernels
 from ..layer_spec import LayerSpec
-from . import routing
+from .layer_data import Data, copies_of
+from .models import MODELS, Model, model
 
 TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 8192)
-HIDDEN = INNER = 2880
-SLOTS = 4
+EXPERTS = [32, 128]
+"""Of gpt-oss."""
 ROUTINGS = ("uniform", "zipf", "trained")
 INSTALLED = "installed"
 """In place of a file: the extension of the vLLM that is installed."""
@@ -54,108 +57,40 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """Columns of kernels of ours for other specs than gpt-oss's, and what is other there."""
 
 
-def spec(experts: int, variant: str = "") -> LayerSpec:
-    """gpt-oss's layer, or a variant of it."""
+def chosen(o: argparse.Namespace) -> dict[str, Model]:
+    """The layers that the command line names, by what folders of their kernels are called.
+
+    Raises:
+        Error: if there is no such model, or its layer is not like gpt-oss's.
+    """
+    if o.model is None:
+        first = model("gpt-oss-20b")
+        if any(n <= first.top for n in o.experts or EXPERTS):
+            raise Error(f"experts must be at least {first.top + 1}.")
+        return {f"layer{n}": replace(first, experts=n) for n in o.experts or EXPERTS}
+    if o.experts:
+        raise Error("--model says the number of experts; leave out --experts.")
+    found = model(o.model)
+    if not found.gated:
+        raise Error(f"layers have gate and up here, and {o.model} has no gate.")
+    return {f"layer-{o.model}": found}
+
+
+def spec(sizes: Model, variant: str = "") -> LayerSpec:
+    """A layer of these sizes that computes what gpt-oss's does, or a variant of it."""
     other = VARIANTS[variant] if variant else {}
-    return LayerSpec(experts, SLOTS, HIDDEN, INNER, bias=True, **other)
+    return LayerSpec(sizes.experts, sizes.top, sizes.hidden, sizes.inner, bias=True, **other)
 
 
-def folder_of(kernels: Path, experts: int, variant: str = "") -> Path:
+def folder_of(kernels: Path, name: str, variant: str = "") -> Path:
     """Where the kernels of a layer are."""
-    name = {"batch-invariant": "invariant"}.get(variant, variant.replace(" ", "-"))
-    return kernels / f"layer{experts}{f'-{name}' if name else ''}"
+    suffix = {"batch-invariant": "invariant"}.get(variant, variant.replace(" ", "-"))
+    return kernels / f"{name}{f'-{suffix}' if suffix else ''}"
 
 
 def variants(o: argparse.Namespace) -> list[str]:
     """Those that the command line asks for."""
     return [name for name in VARIANTS if (o.fp8 if "fp8" in name else o.batch_invariant)]
-
-
-class Data:
-    """Random weights of a layer in several copies, and a router for each.
-
-    Args:
-        experts: E.
-        copies: layers with weights of their own.
-        routing: "uniform"; "zipf", where each token draws distinct experts, that of rank i with a
-            chance of 1/i, and each layer has an order of ranks of its own; or "trained", the model
-            of trained routers in `routing`, drawn anew for each layer.
-    """
-
-    def __init__(self, experts: int, copies: int, routing: str = "uniform") -> None:
-        import torch
-
-        from .._gpu import DEVICE, RawWeights
-
-        self.experts, self.copies = experts, copies
-        draw = torch.Generator(device=DEVICE).manual_seed(experts)
-
-        def noise(*shape: int) -> Any:
-            return torch.randn(shape, device=DEVICE, generator=draw)
-
-        self.raw: dict[str, RawWeights] = {}
-        self.bias: dict[str, Any] = {}
-        for name, n, k in (("gate_up", 2 * INNER, HIDDEN), ("down", HIDDEN, INNER)):
-            shape = (experts, n, k // 32)
-            blocks = torch.randint(0, 256, (*shape, 16), dtype=torch.uint8, device=DEVICE,
-                                   generator=draw)  # fmt: skip
-            # Codes have a mean square of 8.6: sums have about the variance of gpt-oss's.
-            middle = {"gate_up": 121, "down": 120}[name]
-            scales = torch.randint(middle - 1, middle + 2, shape, device=DEVICE, generator=draw)
-            self.raw[name] = RawWeights(blocks, scales.to(torch.uint8))
-            self.bias[name] = (noise(experts, n) / 4).bfloat16()
-        root = HIDDEN**0.5
-        self.router = [(noise(experts, HIDDEN) * 2 / root).bfloat16() for _ in range(copies)]
-        self.router_bias = [(noise(experts) / 10).bfloat16() for _ in range(copies)]
-        self._routing = routing
-
-    def hidden(self, tokens: int) -> Any:
-        """Hidden states bf16 ``[T, H]``."""
-        import torch
-
-        from .._gpu import DEVICE
-
-        draw = torch.Generator(device=DEVICE).manual_seed(tokens)
-        x = torch.randn((tokens, HIDDEN), device=DEVICE, generator=draw)
-        return (x if self._routing == "uniform" else self._steered(x, draw)).bfloat16()
-
-    def _steered(self, x: Any, draw: Any) -> Any:
-        """The hidden states nearest to x that make all layers choose experts as `routing` says."""
-        import torch
-
-        logits = routing.drawn(self._routing, len(x), self.experts, self.copies, draw)
-        wanted = [of - bias.double() for of, bias in zip(logits, self.router_bias, strict=True)]
-        routers, wide = torch.cat(self.router).double(), x.double()
-        missing = torch.cat(wanted, dim=1) - wide @ routers.T
-        return (wide + torch.linalg.solve(routers @ routers.T, missing.T).T @ routers).float()
-
-    def logits(self, x: Any, layer: int) -> Any:
-        """Of a layer's router."""
-        import torch
-
-        return torch.nn.functional.linear(x, self.router[layer], self.router_bias[layer])
-
-    def truth(self, x: Any, layer: int) -> tuple[Any, Any]:
-        """f32 ``[T, H]``, and which tokens' choice of experts rounding cannot change."""
-        import torch
-
-        wide = x.float()
-        logits = wide @ self.router[layer].float().T + self.router_bias[layer].float()
-        best = logits.topk(SLOTS + 1, dim=-1)
-        clear = best.values[:, SLOTS - 1] - best.values[:, SLOTS] > 0.04
-        weights, index = best.values[:, :SLOTS].softmax(-1), best.indices[:, :SLOTS]
-        out = torch.zeros_like(wide)
-        for e in range(self.experts):
-            t, s = (index == e).nonzero(as_tuple=True)
-            if not len(t):
-                continue
-            sums = wide[t] @ self.raw["gate_up"].expert(e, torch.float32).T
-            sums += self.bias["gate_up"][e].float()
-            gate, up = sums[:, ::2].clamp(max=7.0), sums[:, 1::2].clamp(-7.0, 7.0)
-            inner = (up + 1) * gate * torch.sigmoid(1.702 * gate)
-            y = inner @ self.raw["down"].expert(e, torch.float32).T + self.bias["down"][e].float()
-            out.index_add_(0, t, y * weights[t, s, None])
-        return out, clear
 
 
 Run = Callable[[int], Any]
@@ -239,11 +174,13 @@ class Peers:
         if self._steps:
             from ._marlin_layer import MarlinLayers
 
-            self._layers["marlin"] = MarlinLayers(self._steps, data, SLOTS)
+            self._layers["marlin"] = MarlinLayers(self._steps, data, data.model.top)
             if self._humming:
                 from ._humming_layer import HummingLayers
 
-                self._layers["humming"] = HummingLayers(self._steps, data, SLOTS, self._tokens)
+                self._layers["humming"] = HummingLayers(
+                    self._steps, data, data.model.top, self._tokens
+                )
 
     def columns(self, data: Data, x: Any, count: int) -> dict[str, Run]:
         """Runs by name."""
@@ -272,7 +209,8 @@ def measure(data: Data, tokens: int, columns: dict[str, Run], count: int, window
         for name, run in columns.items()
     }
     times = time_graphs(graphs, window)
-    return {"experts": data.experts, "tokens": tokens, "layers": count, "errors": errors,
+    return {"experts": data.experts, "hidden": data.model.hidden, "inner": data.model.inner,
+            "top": data.model.top, "tokens": tokens, "layers": count, "errors": errors,
             "tokens compared": int(clear.sum()), "times": times,
             "us": {name: told["median"] for name, told in times.items()}}  # fmt: skip
 
@@ -310,10 +248,10 @@ def run(o: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     worst = 0.0
     with torch.no_grad():
-        for experts in o.experts:
-            kernels = LayerKernels.load(folder_of(o.kernels, experts))
-            data = Data(experts, 8 if experts < 64 else 4, o.routing)
-            others = {v: LayerKernels.load(folder_of(o.kernels, experts, v)) for v in variants(o)}
+        for name, sizes in chosen(o).items():
+            kernels = LayerKernels.load(folder_of(o.kernels, name))
+            data = Data(sizes, copies_of(sizes), o.routing)
+            others = {v: LayerKernels.load(folder_of(o.kernels, name, v)) for v in variants(o)}
             ours = Ours(kernels, data, others)
             peers.pack(data)
             for tokens in o.tokens:
@@ -344,7 +282,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the needed kernels")
     parser.add_argument("--device", default="", metavar="WORDS",
                         help="GPU to compile for: h100-sxm (default), h200, native")  # fmt: skip
-    parser.add_argument("--experts", type=int, nargs="*", default=[32, 128])
+    parser.add_argument("--model", metavar="NAME",
+                        help="layers of this model's sizes, which compute what gpt-oss's do: "
+                        f"{', '.join(MODELS)}")  # fmt: skip
+    parser.add_argument("--experts", type=int, nargs="*", help="of gpt-oss (default 32 128)")
     parser.add_argument("--tokens", type=int, nargs="*", default=list(TOKENS))
     parser.add_argument("--routing", choices=ROUTINGS, default="uniform")
     parser.add_argument("--batch-invariant", action="store_true",
@@ -369,17 +310,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="write all numbers here")
     o = parser.parse_args(arguments)
     try:
-        if any(n <= SLOTS for n in o.experts) or any(n < 1 for n in o.tokens):
-            raise Error(f"experts must be at least {SLOTS + 1} and tokens at least 1.")
+        layers = chosen(o)
+        if any(n < 1 for n in o.tokens):
+            raise Error("tokens must be at least 1.")
         if o.humming and not o.marlin:
             raise Error("--humming needs --marlin for the steps around the matmuls.")
         if o.compile:
-            for experts in o.experts:
+            for name, sizes in layers.items():
                 for variant in ("", *variants(o)):
                     made = LayerKernels.compile(
-                        spec(experts, variant), max(o.tokens), assemble=True, device=o.device
+                        spec(sizes, variant), max(o.tokens), assemble=True, device=o.device
                     )
-                    made.save(folder_of(o.compile, experts, variant))
+                    made.save(folder_of(o.compile, name, variant))
             return 0
         if not o.kernels:
             parser.error("give a folder of kernels, or --compile OUT")

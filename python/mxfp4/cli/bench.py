@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   mxfp4 bench --fp8 --tokens 1024 8192      activations in FP8, too
   mxfp4 bench --layer --compile kernels     whole layers of gpt-oss: compile, ...
   mxfp4 bench --layer kernels --triton F    ... and measure
+  mxfp4 bench --layer --model qwen3.5-35b --compile kernels   layers of that model's sizes
   mxfp4 bench --layer kernels --triton F --marlin --humming --plot layer.svg
   mxfp4 bench --from bench.json --plot roofline.png --plot-times times.png
 """
@@ -148,7 +149,7 @@ def _check_together(options: argparse.Namespace) -> None:
             raise Error(f"--compile compiles and measures nothing: leave out {names(others)}.")
 
 
-_OF_MATMULS = ("model", "tensor_parallel", "problem", "top", "n", "k", "hidden", "intermediate",
+_OF_MATMULS = ("tensor_parallel", "problem", "top", "n", "k", "hidden", "intermediate",
                "counts", "steady", "budget")  # fmt: skip
 """Options that whole layers do not have."""
 
@@ -164,7 +165,7 @@ def _layer(options: argparse.Namespace) -> int:
     for name in _OF_MATMULS:
         if getattr(options, name) is not None:
             raise Error(f"--{name.replace('_', '-')} is of single matmuls; --layer without a name"
-                        " measures whole layers of gpt-oss.")  # fmt: skip
+                        " measures whole layers.")  # fmt: skip
     _check_together(options)
     if options.plot:
         plot.check(options.plot)
@@ -179,6 +180,7 @@ def _layer(options: argparse.Namespace) -> int:
         for name, value in {
             "compile": options.compile, "triton": options.triton, "routing": options.routing,
             "marlin": options.marlin, "json": results, "device": options.device,
+            "model": options.model,
         }.items():  # fmt: skip
             words += [f"--{name}", str(value)] if value is not None else []
         words += [f"--{name}" for name in ("humming", "fp8") if getattr(options, name)]
