@@ -43,7 +43,7 @@ constexpr int kLowFP8 = 16, kDozenTokensFP8 = 32, kMostTokensFP8 = 48;
 constexpr double kDeviationsFP8 = 1.2;
 
 /// The same in layers, of sums that are not promoted.
-constexpr int kMostTokensInLayersFP8 = 40;
+constexpr int kMostTokensInLayersFP8 = 32;
 
 /// Tokens of tiles for more rows per group, with one step of K and with two:
 /// with one step they took 0.90 of the time with 64 rows and 0.91 with 256,
@@ -128,9 +128,9 @@ std::optional<Pick> Chooser::pickTallAloneFP8(int64_t mean) const {
 
 /// Whether a layer has other tiles for some twelve to forty rows per group.
 /// With the tiles of matmuls alone, layers took 0.88 to 0.99 of the time with
-/// promoted sums, and 0.96 to 1.02 with others, but of these 1.01 to 1.02 where
-/// K of `down` has six or eight steps, and 1.06 with 41 rows. Fewer steps were
-/// not measured.
+/// promoted sums, and 0.95 to 1.02 with others, but of these 1.00 to 1.02 where
+/// K of `down` has six or eight steps, with 32 rows 0.99 to 1.05, and with 41
+/// 1.06. Fewer steps were not measured.
 bool Chooser::differsInLayers(int64_t mean) const {
   if (isBare())
     return false;

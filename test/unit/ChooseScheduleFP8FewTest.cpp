@@ -280,8 +280,8 @@ TEST(ChooseSchedule, LayersOfFP8DifferWhereTheyTookLonger) {
   for (int promotion : {0, 512}) {
     const bool isPromoted = promotion != 0;
     EXPECT_TRUE(areAlike(sizedFP8(128, 128 * 16, 2880, promotion)));
-    EXPECT_TRUE(areAlike(sizedFP8(32, 32 * 33, 2880, promotion)));
-    EXPECT_EQ(areAlike(sizedFP8(32, 32 * 35, 2880, promotion)), isPromoted);
+    EXPECT_TRUE(areAlike(sizedFP8(32, 32 * 26, 2880, promotion)));
+    EXPECT_EQ(areAlike(sizedFP8(32, 32 * 28, 2880, promotion)), isPromoted);
     EXPECT_EQ(areAlike(sizedFP8(128, 128 * 16, 768, promotion)), isPromoted);
     EXPECT_FALSE(areAlike(sizedFP8(128, 128 * 16, 384, promotion)));
     EXPECT_TRUE(areAlike(sizedFP8(384, 384 * 4, 2880, promotion)));
