@@ -15,6 +15,7 @@ import pytest
 import sass
 from mxfp4 import Problem
 from mxfp4.bench.layer import spec
+from mxfp4.bench.models import Model
 from mxfp4.compile import Compiler
 from mxfp4.layer_kernels import LayerKernels
 from mxfp4.layout import FP8
@@ -72,7 +73,7 @@ def test_no_accumulator_is_touched_early(
 @pytest.mark.parametrize("variant", ["", "fp8"])
 def test_no_epilogue_touches_them_either(variant: str, nvdisasm: Path, tmp_path: Path) -> None:
     """Of layers with two steps of K, whose epilogues compute with sums."""
-    layer = replace(spec(32, variant), hidden=96, inner=96)
+    layer = spec(Model(32, 4, 96, 96), variant)
     LayerKernels.compile(layer, 4096, assemble=True, device="h200").save(tmp_path / "layer")
     cubins = sorted((tmp_path / "layer").rglob("kernel.cubin"))
     assert len(cubins) > 10
