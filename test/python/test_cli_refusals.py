@@ -226,7 +226,7 @@ def test_options_of_bench_that_do_not_go_together(checkpoint: Path, tmp_path: Pa
             ("--layer", "kernels"),
             "then with a folder of kernels if there is one, got 'kernels'.",
         ),
-        (("--layer", tmp_path, "--tokens", "0"), "and tokens at least 1"),
+        (("--layer", tmp_path, "--tokens", "0"), "tokens must be at least 1"),
         (
             ("--compile", tmp_path / "k", "--json", "a.json", "--steady", "0"),
             "--json and --steady",
