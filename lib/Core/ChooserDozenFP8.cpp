@@ -6,7 +6,7 @@
 //
 // Regimes of activations in e4m3 in which several CTAs per SM decode for tiles
 // without K slices: few steps of K, and a dozen rows per group to forty.
-// Measured on an H200 (docs/tuning/FewSteps.md), matmuls alone.
+// Measured on an H200 (docs/tuning/FewSteps.md and LayersFP8.md).
 //
 //===----------------------------------------------------------------------===//
 

@@ -6,7 +6,8 @@
 //
 // A program that multiplies by one expert after another transposes or widens
 // all experts first. What it multiplies by is a slice of the weights all the
-// same, and is transposed and widened behind it. So it is with pads.
+// same, and is transposed and widened behind it. Pads are taken of the weights
+// in the same way.
 //
 //===----------------------------------------------------------------------===//
 

@@ -238,7 +238,7 @@ def _roundings(error: tuple[str, float]) -> float:
     return value / 4 if "fp8" in name else value
 
 
-def run(o: argparse.Namespace) -> int:
+def run(o: argparse.Namespace, layers: dict[str, Model]) -> int:
     """Measure; 0 if everything was measured and right."""
     import torch
 
@@ -248,7 +248,7 @@ def run(o: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     worst = 0.0
     with torch.no_grad():
-        for name, sizes in chosen(o).items():
+        for name, sizes in layers.items():
             kernels = LayerKernels.load(folder_of(o.kernels, name))
             data = Data(sizes, copies_of(sizes), o.routing)
             others = {v: LayerKernels.load(folder_of(o.kernels, name, v)) for v in variants(o)}
@@ -327,7 +327,7 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error("give a folder of kernels, or --compile OUT")
         if o.device:
             parser.error("--device goes with --compile; kernels say what they were compiled for")
-        return run(o)
+        return run(o, layers)
     except Error as e:
         parser.exit(1, f"error: {e}\n")
     return 0
